@@ -1,0 +1,66 @@
+"""What every route needs: the platform's parts, and who is calling."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from argosy.core import Forbidden, Settings, Unauthenticated
+from argosy.identity import Caller, KeyRing
+from argosy.runtime import Blobs, Database
+
+
+@dataclass
+class Platform:
+    """The parts that `argosy.app` chose, for routes to use. Lives at ``request.app.state.platform``."""
+
+    settings: Settings
+    database: Database
+    blobs: Blobs
+    keys: KeyRing
+
+
+def platform(request: Request) -> Platform:
+    """The platform that serves this request."""
+    found: Platform = request.app.state.platform
+    return found
+
+
+def identify(keys: KeyRing, authorization: str | None) -> Caller:
+    """The caller behind an ``Authorization: Bearer`` header. Raises Unauthenticated."""
+    scheme, _, secret = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Unauthenticated(
+            "No API key was given. Send it as 'Authorization: Bearer YOUR_KEY'; 'argosy keys create' makes one.",
+            code="missing_api_key",
+        )
+    caller = keys.find(secret.strip())
+    if caller is None:
+        raise Unauthenticated(
+            "This API key is not known here or has been revoked. 'argosy keys create' makes a new one.",
+            code="invalid_api_key",
+        )
+    return caller
+
+
+def allowed(scope: str) -> Callable[[Request], Caller]:
+    """A dependency that finds the caller and refuses one whose key lacks ``scope``."""
+
+    def find(request: Request) -> Caller:
+        caller = identify(platform(request).keys, request.headers.get("authorization"))
+        if not caller.may(scope):
+            raise Forbidden(
+                f"This key does not have the scope '{scope}'. Ask an administrator for one that has.",
+                code="missing_scope",
+            )
+        return caller
+
+    return find
+
+
+PlatformParts = Annotated[Platform, Depends(platform)]
+InferenceCaller = Annotated[Caller, Depends(allowed("inference"))]
+TuningCaller = Annotated[Caller, Depends(allowed("tuning"))]
+BillingCaller = Annotated[Caller, Depends(allowed("billing"))]
+AdminCaller = Annotated[Caller, Depends(allowed("admin"))]

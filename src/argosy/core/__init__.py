@@ -1,0 +1,41 @@
+"""Ids, money, clock, errors and settings: what every floor stands on. No I/O, and imports nothing else of ours."""
+
+from argosy.core.clock import now, now_us
+from argosy.core.errors import (
+    ArgosyError,
+    Conflict,
+    Forbidden,
+    Internal,
+    Invalid,
+    NotFound,
+    OutOfSpace,
+    RateLimited,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    UpstreamFailed,
+)
+from argosy.core.ids import new_id
+from argosy.core.money import charge, format_money
+from argosy.core.settings import Settings
+
+__all__ = [
+    "ArgosyError",
+    "Conflict",
+    "Forbidden",
+    "Internal",
+    "Invalid",
+    "NotFound",
+    "OutOfSpace",
+    "RateLimited",
+    "Settings",
+    "TooLarge",
+    "Unauthenticated",
+    "Unavailable",
+    "UpstreamFailed",
+    "charge",
+    "format_money",
+    "new_id",
+    "now",
+    "now_us",
+]

@@ -1,0 +1,50 @@
+"""Settings of one Argosy home, read once from the environment by whoever starts a process."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where state lives and how the platform is reached. Every process of a platform is started with the same ones."""
+
+    home: Path
+    """Folder of all state: database, blobs, journals, models, logs. ``ARGOSY_HOME``, default ``~/.argosy``."""
+    database_url: str
+    """SQLAlchemy URL. ``ARGOSY_DATABASE_URL``, default SQLite in the home."""
+    host: str = "127.0.0.1"
+    """Address to listen on. ``ARGOSY_HOST``; loopback unless told otherwise."""
+    port: int = 8080
+    """Port of the API, 0 for any free one. ``ARGOSY_PORT``."""
+    admin_key: str | None = None
+    """Secret of the first administrator key. ``ARGOSY_ADMIN_KEY``; without it one is made and printed once."""
+
+    @staticmethod
+    def read(environment: Mapping[str, str] = os.environ, *, home: Path | None = None, port: int | None = None) -> "Settings":
+        """Settings from the environment; ``home`` and ``port`` given on a command line win. Raises ValueError."""
+        root = (home or Path(environment.get("ARGOSY_HOME", "~/.argosy"))).expanduser().absolute()
+        text = environment.get("ARGOSY_PORT", "8080")
+        if port is None and not text.isdigit():
+            raise ValueError(f"ARGOSY_PORT must be a number, not {text!r}")
+        return Settings(
+            home=root,
+            database_url=environment.get("ARGOSY_DATABASE_URL", f"sqlite:///{root / 'argosy.sqlite'}"),
+            host=environment.get("ARGOSY_HOST", "127.0.0.1"),
+            port=int(text) if port is None else port,
+            admin_key=environment.get("ARGOSY_ADMIN_KEY") or None,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The variables that give a child process these same settings (the admin key stays with the parent)."""
+        return {
+            "ARGOSY_HOME": str(self.home),
+            "ARGOSY_DATABASE_URL": self.database_url,
+            "ARGOSY_HOST": self.host,
+            "ARGOSY_PORT": str(self.port),
+        }
+
+    def with_port(self, port: int) -> "Settings":
+        """The same settings on another port."""
+        return replace(self, port=port)
