@@ -22,7 +22,9 @@ class Settings:
     """Secret of the first administrator key. ``ARGOSY_ADMIN_KEY``; without it one is made and printed once."""
 
     @staticmethod
-    def read(environment: Mapping[str, str] = os.environ, *, home: Path | None = None, port: int | None = None) -> "Settings":
+    def read(
+        environment: Mapping[str, str] = os.environ, *, home: Path | None = None, port: int | None = None
+    ) -> "Settings":
         """Settings from the environment; ``home`` and ``port`` given on a command line win. Raises ValueError."""
         root = (home or Path(environment.get("ARGOSY_HOME", "~/.argosy"))).expanduser().absolute()
         text = environment.get("ARGOSY_PORT", "8080")

@@ -1,4 +1,4 @@
-"""What a process stands on: database, blobs, versions of configuration, processes, egress. Laptop and cluster differ only here."""
+"""What a process stands on: database, blobs, versions, processes, egress. Laptop and cluster differ only here."""
 
 from argosy.runtime.blobs import Blobs
 from argosy.runtime.database import Database, Transaction, metadata

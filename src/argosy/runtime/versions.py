@@ -1,4 +1,4 @@
-"""A counter that says "configuration changed": processes that keep keys, routes or prices in memory compare it and reload."""
+"""A counter that says "configuration changed": who keeps keys, routes or prices in memory compares it and reloads."""
 
 from sqlalchemy import BigInteger, Column, String, Table, insert, select, update
 
