@@ -1,0 +1,39 @@
+"""The command line: every verb a person types. Commands that need the platform talk to its public API, as clients do.
+
+Imports stay inside the commands, so that ``argosy --help`` answers at once.
+"""
+
+import typer
+
+from argosy.cli import chat, demo, doctor, keys, models, money, platform, tune
+
+app = typer.Typer(
+    name="argosy",
+    help="Your own model cloud: from a hundred examples to a deployed, measured, billed model.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("up")(platform.up)
+app.command("api")(platform.api)
+app.command("worker")(platform.worker)
+app.command("pull")(models.pull)
+app.command("models")(models.models)
+app.command("deploy")(models.deploy)
+app.command("deployments")(models.deployments)
+app.command("undeploy")(models.undeploy)
+app.command("tune")(tune.tune)
+app.command("jobs")(tune.jobs)
+app.command("chat")(chat.chat)
+app.command("usage")(money.usage)
+app.command("invoice")(money.invoice)
+app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
+app.add_typer(keys.app, name="keys")
+
+
+def main() -> None:
+    """Entry point of the ``argosy`` command: errors meant for people end as one line and exit status 1."""
+    from argosy.cli.client import tell
+
+    with tell():
+        app()

@@ -1,0 +1,99 @@
+"""How commands reach the platform, and how they show what it says."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, cast
+
+import typer
+from openai import OpenAI
+
+from argosy.core import ArgosyError, Invalid, Settings
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@contextmanager
+def tell() -> Iterator[None]:
+    """Turn errors meant for people into one line on standard error and exit status 1."""
+    import openai
+
+    try:
+        yield
+    except ArgosyError as error:
+        _stop(error.message)
+    except openai.APIConnectionError as error:
+        _stop(f"Nothing answers at {error.request.url}. Start the platform with 'argosy up', or set ARGOSY_URL.")
+    except openai.APIStatusError as error:
+        _stop(_message_of(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def connect() -> OpenAI:
+    """A client of ``ARGOSY_URL``, or of the platform on this home, with ``ARGOSY_API_KEY``. Raises Invalid."""
+    key = os.environ.get("ARGOSY_API_KEY") or os.environ.get("ARGOSY_ADMIN_KEY")
+    if not key:
+        raise Invalid(
+            "No API key. Set ARGOSY_API_KEY to the key that 'argosy up' printed at its first start, "
+            "or make another with 'argosy keys create NAME'.",
+            code="missing_api_key",
+        )
+    return OpenAI(api_key=key, base_url=platform_url() + "/v1", max_retries=2)
+
+
+def platform_url() -> str:
+    """``ARGOSY_URL``, or the address that the platform on this home wrote down when it started."""
+    if url := os.environ.get("ARGOSY_URL"):
+        return url.rstrip("/").removesuffix("/v1")
+    settings = Settings.read()
+    try:
+        return str(json.loads((settings.home / "up.json").read_text())["url"])
+    except (OSError, ValueError, KeyError):
+        return f"http://{settings.host}:{settings.port}"
+
+
+def get(path: str, **query: Any) -> dict[str, Any]:
+    """GET a path of the public API, for instance ``/deployments``."""
+    params = {name: value for name, value in query.items() if value is not None}
+    return cast(dict[str, Any], connect().get(path, cast_to=object, options={"params": params}))
+
+
+def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """POST JSON to a path of the public API."""
+    return cast(dict[str, Any], connect().post(path, cast_to=object, body=body))
+
+
+def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+    """Print rows as a table of the named columns, or whole as JSON."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if as_json:
+        print(json.dumps(list(rows), ensure_ascii=False, indent=2))
+        return
+    table = Table(*columns, box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    Console().print(table if rows else "Nothing yet.")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+
+
+def _message_of(error: Any) -> str:
+    """OpenAI's error body: its message, and the details beside it where there are any."""
+    body = error.body if isinstance(error.body, dict) else {}
+    lines = [str(body.get("message") or error.message)]
+    lines += [f"  {detail}" for detail in body.get("details") or []]
+    return "\n".join(lines)
+
+
+def _stop(message: str) -> None:
+    print(f"argosy: {message}", file=sys.stderr)
+    sys.exit(1)

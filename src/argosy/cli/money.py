@@ -1,0 +1,33 @@
+"""``argosy usage`` and ``argosy invoice``: what was used, and what it costs."""
+
+import json
+import time
+from typing import Annotated
+
+import typer
+
+from argosy.cli.client import JsonOption, get, post, show
+
+
+def usage(
+    days: Annotated[int, typer.Option(min=1, max=366, help="How far back.")] = 30, as_json: JsonOption = False
+) -> None:
+    """Tokens by model and day."""
+    start = int(time.time()) - days * 86_400
+    page = get("/organization/usage/completions", start_time=start, bucket_width="1d", group_by="model", limit=31)
+    rows = [
+        {"day": time.strftime("%Y-%m-%d", time.gmtime(bucket["start_time"])), **result}
+        for bucket in page["data"]
+        for result in bucket["results"]
+    ]
+    show(rows, ["day", "model", "num_model_requests", "input_tokens", "output_tokens"], as_json=as_json)
+
+
+def invoice(as_json: JsonOption = False) -> None:
+    """Close everything not yet invoiced into an invoice and print it."""
+    made = post("/invoices", {})
+    if as_json:
+        print(json.dumps(made, ensure_ascii=False, indent=2))
+        return
+    show(made["lines"], ["model", "quantity", "units", "unit_price", "amount"], as_json=False)
+    print(f"{made['id']}: total {made['total']} micro-{made['currency']}")
