@@ -10,9 +10,7 @@ from argosy.cli.client import JsonOption
 
 def demo(
     out: Annotated[Path, typer.Option(help="Where report.html and report.json go.")] = Path("out/demo"),
-    home: Annotated[
-        Path | None, typer.Option(help="Home of the demo's platform. Default: a fresh one under --out.")
-    ] = None,
+    home: Annotated[Path | None, typer.Option(help="Home of the demo's platform. Default: under --out.")] = None,
     language: Annotated[list[str] | None, typer.Option(help="en or zh; default: both.")] = None,
     sample: Annotated[int | None, typer.Option(min=3, help="Score this many held-out requests a language.")] = None,
     as_json: JsonOption = False,

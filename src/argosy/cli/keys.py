@@ -13,9 +13,7 @@ app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
-    scope: Annotated[
-        list[str] | None, typer.Option(help="inference, tuning, billing or admin; may be repeated.")
-    ] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="inference, tuning, billing or admin; repeatable.")] = None,
     home: HomeOption = None,
 ) -> None:
     """Make a key. It is shown this once: only its hash is stored."""

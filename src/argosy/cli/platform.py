@@ -7,12 +7,8 @@ import typer
 
 from argosy.core import Invalid, Settings
 
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="Folder of all state. Default: ARGOSY_HOME or ~/.argosy.")
-]
-PortOption = Annotated[
-    int | None, typer.Option("--port", min=0, max=65535, help="Port of the API, 0 for any free one.")
-]
+HomeOption = Annotated[Path | None, typer.Option("--home", help="Folder of all state; ARGOSY_HOME or ~/.argosy.")]
+PortOption = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port of the API; 0 = any free one.")]
 
 
 def up(

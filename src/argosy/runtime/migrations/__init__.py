@@ -7,6 +7,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from argosy.runtime.database import Database, Transaction, metadata
 
@@ -14,17 +15,21 @@ _LOCK = 4_157_011  # any number of our own: PostgreSQL's advisory lock for "some
 
 
 def migrate(database: Database) -> None:
-    """Bring the database to the newest revision. Processes that start together take turns; the second finds nothing to do."""
+    """Bring the database to the newest revision. Who comes second waits, and finds nothing to do."""
     with database.write() as tx:  # on SQLite this holds the write lock for the whole walk
         if not database.is_sqlite:
             tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         command.upgrade(_configuration(tx), "head")
 
 
-def is_migrated(tx: Transaction) -> bool:
-    """Whether the database stands at the newest revision that this code knows."""
-    head = ScriptDirectory.from_config(_configuration(tx)).get_current_head()
-    return MigrationContext.configure(tx).get_current_revision() == head
+def is_current(database: Database) -> bool | None:
+    """Whether the database stands at the newest revision that this code knows; None when it cannot be reached."""
+    try:
+        with database.read() as tx:
+            head = ScriptDirectory.from_config(_configuration(tx)).get_current_head()
+            return MigrationContext.configure(tx).get_current_revision() == head
+    except (SQLAlchemyError, OSError):
+        return None
 
 
 def write_revision(database: Database, message: str) -> None:
