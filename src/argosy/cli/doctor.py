@@ -91,21 +91,17 @@ def _home(settings: Settings) -> Finding:
 
 
 def _database(settings: Settings) -> Finding:
-    from sqlalchemy.exc import SQLAlchemyError
-
     from argosy.runtime import Database
-    from argosy.runtime.migrations import is_migrated
+    from argosy.runtime.migrations import is_current
 
     kind = settings.database_url.split(":")[0]
-    try:
-        with Database(settings.database_url).read() as tx:
-            if not is_migrated(tx):
-                return Finding("database", "note", f"{kind}: new or older; 'argosy up' brings it up to date")
-    except (SQLAlchemyError, OSError) as error:
-        return Finding(
-            "database", "missing", f"{kind}: cannot be opened ({type(error).__name__}): check ARGOSY_DATABASE_URL"
-        )
-    return Finding("database", "ok", f"{kind}: reachable and up to date")
+    match is_current(Database(settings.database_url)):
+        case True:
+            return Finding("database", "ok", f"{kind}: reachable and up to date")
+        case False:
+            return Finding("database", "note", f"{kind}: new or older; 'argosy up' brings it up to date")
+        case None:
+            return Finding("database", "missing", f"{kind}: cannot be reached; check ARGOSY_DATABASE_URL")
 
 
 def _port(settings: Settings) -> Finding:
