@@ -31,21 +31,25 @@ train South China 华南; held Southwest China 西南; held Northeast China 东�
 """
 
 _PROVINCES = """
-North China: train Beijing 北京市; dev Tianjin 天津市; train Hebei 河北省; held Shanxi 山西省; held Inner Mongolia 内蒙古自治区
+North China: train Beijing 北京市; dev Tianjin 天津市; train Hebei 河北省; held Shanxi 山西省
+North China: held Inner Mongolia 内蒙古自治区
 Northeast China: train Liaoning 辽宁省; dev Jilin 吉林省; held Heilongjiang 黑龙江省
 East China: train Shanghai 上海市; train Jiangsu 江苏省; train Zhejiang 浙江省; held Anhui 安徽省; held Fujian 福建省
 East China: dev Jiangxi 江西省; train Shandong 山东省
 Central China: held Henan 河南省; train Hubei 湖北省; dev Hunan 湖南省
 South China: train Guangdong 广东省; train Guangxi 广西壮族自治区; dev Hainan 海南省
-Southwest China: held Chongqing 重庆市; train Sichuan 四川省; held Guizhou 贵州省; train Yunnan 云南省; held Tibet 西藏自治区
+Southwest China: held Chongqing 重庆市; train Sichuan 四川省; held Guizhou 贵州省
+Southwest China: train Yunnan 云南省; held Tibet 西藏自治区
 Northwest China: train Shaanxi 陕西省; held Gansu 甘肃省; held Qinghai 青海省; held Ningxia 宁夏回族自治区
 Northwest China: dev Xinjiang 新疆维吾尔自治区
 """
 
 _CATEGORIES = """
 train Phones 手机; train Clothing 服装; train Furniture 家具; train Groceries 食品; train Toys 玩具; train Books 图书
-train Cosmetics 化妆品; train Office Supplies 办公用品; train Baby Care 母婴用品; dev Jewelry 珠宝首饰; dev Garden Tools 园艺工具
-held Laptops 笔记本电脑; held Home Appliances 家电; held Kitchenware 厨具; held Sports Gear 运动器材; held Pet Supplies 宠物用品
+train Cosmetics 化妆品; train Office Supplies 办公用品; train Baby Care 母婴用品
+dev Jewelry 珠宝首饰; dev Garden Tools 园艺工具
+held Laptops 笔记本电脑; held Home Appliances 家电; held Kitchenware 厨具
+held Sports Gear 运动器材; held Pet Supplies 宠物用品
 """
 
 _SALESPEOPLE = """

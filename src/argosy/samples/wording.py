@@ -19,7 +19,7 @@ Period = tuple[date, date]
 REFERENCE: Period = (date(2019, 3, 1), date(2019, 5, 31))
 
 # Few such periods exist, so their pools are written out; the many others are dealt out by a hash.
-_FEW = {
+_FEW: dict[str, dict[str, list[tuple[int, ...]]]] = {
     "y": {"train": [(2018,), (2019,), (2020,)], "dev": [(2018,), (2019,), (2020,)], "held": [(2021,)]},
     "yy": {
         "train": [(2018, 2019), (2018, 2020), (2019, 2020)],

@@ -60,6 +60,10 @@ class Filled:
     period: Period | None
 
 
+def _seeded(name: str) -> random.Random:
+    return random.Random(name)  # noqa: S311 - the same rows every time is the point
+
+
 def read_shapes(language: str) -> dict[str, list[Shape]]:
     """Read a phrasing file: section name → its sentences."""
     sections: dict[str, list[Shape]] = {}
@@ -69,7 +73,8 @@ def read_shapes(language: str) -> dict[str, list[Shape]]:
             section = sections.setdefault(line.strip("[]"), [])
         elif line and not line.startswith("#"):
             fields, _, text = line.partition(" | ")
-            section.append(Shape(*fields.split(), text=text))
+            chart, measure, aggregate, group_by = fields.split()
+            section.append(Shape(chart, measure, aggregate, group_by, text))
     return sections
 
 
@@ -78,7 +83,7 @@ class Dealer:
 
     def __init__(self, language: str, split: str, table: list[Sale]) -> None:
         self._language, self._pools, self._table = language, _POOLS[split], table
-        self._rng = random.Random(f"{language}/{split}")
+        self._rng = _seeded(f"{language}/{split}")
         self._used: Counter[object] = Counter()
 
     def fill(self, shape: Shape) -> Filled:
@@ -89,17 +94,18 @@ class Dealer:
             period = next((v for v in drawn.values() if isinstance(v, tuple)), None)
             if sum(_matches(sale, names, period) for sale in self._table) >= 2:
                 self._used.update(drawn.values())
-                return Filled(_SLOT.sub(lambda m: self._spell(m[1], drawn[m[1]]), shape.text), names, period)
+                words = {slot: self._spell(slot, value) for slot, value in drawn.items()}
+                return Filled(shape.text.format(**words), names, period)
         raise ValueError(f"no rows of the table fit {shape.text!r}")
 
     def _draw(self, slot: str) -> Name | Period:
-        options: list[Name] | list[Period]
+        options: list[Name | Period] = []
         if slot in _NAMES:
-            options = [n for n in _NAMES[slot] if n.pool in self._pools]
+            options += [n for n in _NAMES[slot] if n.pool in self._pools]
         else:
             kind = slot.rstrip("0123456789")
-            options = sorted({p for pool in self._pools for p in periods(kind, pool)})
-        return min(options, key=lambda o: (self._used[o] + self._rng.random() * 1.5))
+            options += sorted({p for pool in self._pools for p in periods(kind, pool)})
+        return min(options, key=lambda o: self._used[o] + self._rng.random() * 1.5)
 
     def _spell(self, slot: str, value: Name | Period) -> str:
         if not isinstance(value, Name):
@@ -144,13 +150,13 @@ def make_rows(language: str, table: list[Sale]) -> dict[str, list[tuple[str, str
     """Return split → (request, spec) pairs. `values` and a third of `dev` refill sentences of training."""
     shapes = read_shapes(language)
     refillable = [s for s in shapes["train"] if s.slots]
-    random.Random(f"{language}/refill").shuffle(refillable)
+    _seeded(f"{language}/refill").shuffle(refillable)
     dev_shapes = refillable[:_REFILLED_DEV]
     value_shapes = refillable[-_REFILLED_VALUES:]
     rows = {s: _split_rows(language, s, shapes[s], table) for s in ("train", "dev", "paraphrase", "composition")}
     rows["dev"] += _split_rows(language, "dev_values", dev_shapes, table)
     rows["values"] = _split_rows(language, "values", value_shapes, table)
-    random.Random(f"{language}/order").shuffle(rows["train"])
+    _seeded(f"{language}/order").shuffle(rows["train"])
     return rows
 
 
