@@ -1,0 +1,161 @@
+"""The story of a training run: read the rows, load the base, show the rows epoch by epoch, write the adapter."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import torch
+
+from argosy.tuning.trainers import checkpoint, machine
+from argosy.tuning.trainers.adapter import Adapter
+from argosy.tuning.trainers.batches import make_batch
+from argosy.tuning.trainers.convert import write_adapter
+from argosy.tuning.trainers.model import Model, Outcome
+from argosy.tuning.trainers.optimise import Optimiser
+from argosy.tuning.trainers.protocol import (
+    ADAPTER_FILE,
+    Checkpoint,
+    Finished,
+    Hyperparameters,
+    Started,
+    Step,
+    TrainerSpec,
+    Validation,
+    read_spec,
+)
+from argosy.tuning.trainers.recipe import RATE_RATIO, resolve
+from argosy.tuning.trainers.report import Report
+from argosy.tuning.trainers.rows import deal, encode, read_rows
+from argosy.tuning.trainers.tokens import ChatTokenizer, Example
+from argosy.tuning.trainers.weights import read_base
+
+
+def train(folder: Path, began: float) -> None:
+    """Carry out the order in `folder`; `began` is when the process started, in seconds since the epoch.
+
+    Raises Invalid, with words for the user, when the rows or the base cannot be trained.
+    """
+    spec = read_spec(folder)
+    report = Report(folder)
+    report.add("import", time.time() - began)
+    machine.prepare(spec.threads)
+    with report.timed("load"):
+        run = Run(folder, spec, report)
+    run.announce()
+    for epoch in range(run.optimiser.steps // run.steps_per_epoch, run.settings.n_epochs):
+        run.epoch(epoch)
+    run.finish(began)
+
+
+class Run:
+    """Everything one training run holds while it lasts."""
+
+    def __init__(self, folder: Path, spec: TrainerSpec, report: Report) -> None:
+        self.folder, self.report = folder, report
+        self.precision = machine.choose_dtype(spec.precision)
+        base = read_base(Path(spec.base_gguf), self.precision)
+        tokenizer = ChatTokenizer(base.metadata)
+        rows = read_rows(spec.train_rows)
+        self.shape = base.shape
+        self.examples = encode(rows, tokenizer, base.shape.context)
+        held_out = read_rows(spec.validation_rows) if spec.validation_rows else []
+        self.validation = encode(held_out, tokenizer, base.shape.context)
+        self.settings = resolve(spec, self.examples, 0.0)
+        self.steps_per_epoch = -(-len(self.examples) // self.settings.batch_size)
+        self.total_steps = self.settings.n_epochs * self.steps_per_epoch
+        self.adapter = Adapter(base, self.settings.rank, self.settings.alpha, self.settings.seed)
+        self.model = Model(base, self.adapter)
+        self.optimiser = Optimiser(self.adapter, self.settings.learning_rate, RATE_RATIO, self.total_steps)
+        self.fingerprint = _fingerprint(self.settings, rows)
+        self.trained_tokens = checkpoint.restore(folder, self.optimiser, self.fingerprint)
+        self.resumed_step = self.optimiser.steps
+        self._clock = time.perf_counter()
+
+    def announce(self) -> None:
+        """Tell the worker what is about to happen."""
+        self.report.send(Started(
+            total_steps=self.total_steps,
+            epochs=self.settings.n_epochs,
+            rows=len(self.examples),
+            tokens_per_epoch=sum(len(example) for example in self.examples),
+            hyperparameters=self.settings,
+            precision="bf16" if self.precision is torch.bfloat16 else "fp32",
+            resumed_step=self.resumed_step,
+        ))  # fmt: skip
+
+    def epoch(self, epoch: int) -> None:
+        """Show every row once (what is left of them, after a resume), then keep a checkpoint."""
+        batches = deal(self.examples, self.settings.batch_size, self.settings.seed, epoch)
+        with self.report.timed("train"):
+            for examples in batches[self.optimiser.steps % self.steps_per_epoch :]:
+                outcome = self._step(epoch, examples)
+        metrics = {"train_loss": outcome.loss, "train_mean_token_accuracy": outcome.accuracy}
+        if self.validation:
+            with self.report.timed("validate"):
+                metrics |= self._validate()
+        with self.report.timed("checkpoint"):
+            self._checkpoint(epoch, metrics)
+
+    def finish(self, began: float) -> None:
+        """Write the adapter, and say that all went well."""
+        with self.report.timed("convert"):
+            path = self.folder / ADAPTER_FILE
+            flat_a, flat_b = self.optimiser.served()
+            write_adapter(path, self.shape, flat_a, flat_b, rank=self.adapter.rank, alpha=self.adapter.alpha)
+            content = path.read_bytes()
+        self.report.phases()
+        self.report.send(Finished(
+            trained_tokens=self.trained_tokens,
+            adapter=ADAPTER_FILE,
+            sha256=hashlib.sha256(content).hexdigest(),
+            size_bytes=len(content),
+            steps=self.optimiser.steps,
+            wall_s=round(time.time() - began, 3),
+        ))  # fmt: skip
+
+    def _step(self, epoch: int, examples: Sequence[Example]) -> Outcome:
+        start = time.perf_counter()
+        batch = make_batch(examples)
+        outcome = self.model.train(batch)
+        self.optimiser.step()
+        self.trained_tokens += batch.tokens
+        done = self.optimiser.steps - self.resumed_step
+        pace = (time.perf_counter() - self._clock) / done
+        self.report.send(Step(
+            step=self.optimiser.steps,
+            epoch=epoch + 1,
+            loss=round(outcome.loss, 5),
+            token_accuracy=round(outcome.accuracy, 4),
+            tokens_per_s=round(batch.tokens / (time.perf_counter() - start), 1),
+            trained_tokens=self.trained_tokens,
+            eta_s=round(pace * (self.total_steps - self.optimiser.steps), 1),
+        ))  # fmt: skip
+        return outcome
+
+    def _validate(self) -> dict[str, float]:
+        size = self.settings.batch_size
+        parts = [self.validation[at : at + size] for at in range(0, len(self.validation), size)]
+        outcomes = [(self.model.measure(batch), len(batch.answer)) for batch in map(make_batch, parts)]
+        tokens = sum(count for _, count in outcomes)
+        loss = sum(outcome.loss * count for outcome, count in outcomes) / tokens
+        accuracy = sum(outcome.accuracy * count for outcome, count in outcomes) / tokens
+        self.report.send(Validation(self.optimiser.steps, round(loss, 5), round(accuracy, 4)))
+        return {"full_valid_loss": loss, "full_valid_mean_token_accuracy": accuracy}
+
+    def _checkpoint(self, epoch: int, metrics: dict[str, float]) -> None:
+        path = checkpoint.save(self.folder, self.shape, self.optimiser, self.trained_tokens, self.fingerprint)
+        relative = path.relative_to(self.folder)
+        self.report.send(Checkpoint(
+            step=self.optimiser.steps,
+            epoch=epoch + 1,
+            directory=str(relative),
+            adapter=str(relative / ADAPTER_FILE),
+            metrics={name: round(value, 5) for name, value in metrics.items()},
+        ))  # fmt: skip
+
+
+def _fingerprint(settings: Hyperparameters, rows: object) -> str:
+    """What must be equal for a checkpoint to belong to this run."""
+    return hashlib.sha256(msgspec.json.encode([settings, rows])).hexdigest()
