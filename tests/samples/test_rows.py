@@ -20,7 +20,7 @@ VALUES = {
 }
 NAMES = (*REGIONS, *PROVINCES, *CATEGORIES, *SALESPEOPLE)
 SPELLINGS = sorted({x for n in NAMES for x in (n.en.lower(), n.zh, n.zh_full)}, key=len, reverse=True)
-MONTHS = [
+MONTHS = [date(2020, month, 1).strftime("%B").lower() for month in range(1, 13)]
     "january",
     "february",
     "march",
