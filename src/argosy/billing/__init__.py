@@ -1,0 +1,41 @@
+"""Meter, rate, post, close: usage becomes money.
+
+A journal that survives `kill -9` takes usage events in; `record` posts each one once, at the price that was valid when
+it started, to a double-entry ledger in integer micro-units; `invoices` closes periods.
+"""
+
+from argosy.billing.journal import Journal
+from argosy.billing.meter import record
+from argosy.billing.prices import Price, Tariff, price_for
+from argosy.billing.rating import INVOICED, QUANTITIES, RECEIVABLE, REVENUE, Entry, amounts, quantities, rate
+from argosy.billing.recovery import Recovered, recover
+from argosy.billing.shipper import Shipper
+from argosy.billing.store import balance, balances, current_prices, ensure_price, list_entries, price_history
+from argosy.billing.usage import Intent, UsageEvent
+
+__all__ = [
+    "INVOICED",
+    "QUANTITIES",
+    "RECEIVABLE",
+    "REVENUE",
+    "Entry",
+    "Intent",
+    "Journal",
+    "Price",
+    "Recovered",
+    "Shipper",
+    "Tariff",
+    "UsageEvent",
+    "amounts",
+    "balance",
+    "balances",
+    "current_prices",
+    "ensure_price",
+    "list_entries",
+    "price_for",
+    "price_history",
+    "quantities",
+    "rate",
+    "record",
+    "recover",
+]

@@ -1,0 +1,262 @@
+"""The journal of one API process: what was about to happen and what came of it, on disk before anyone is told.
+
+Invariants, whenever the process is killed and whatever it was doing:
+- an intent that was awaited is on disk (synced: it survives a power cut too, unless made with ``fsync=False``);
+- an outcome whose call returned is in the hands of the operating system: it survives ``kill -9``; a power cut may
+  take the last `TICK_S` seconds of outcomes, and then their intents still are there and are settled by estimate;
+- what is not yet in the database is on disk; a segment goes only after all it holds is in the database;
+- the journal never grows beyond its bound: new intents are refused first, outcomes of accepted ones never are.
+
+Everything is written by the caller at once (about a microsecond); a thread syncs for all waiting intents together.
+"""
+
+import asyncio
+import logging
+import os
+import threading
+from collections import deque
+from itertools import islice
+from pathlib import Path
+
+from argosy.billing.frames import Progress, Void, encode
+from argosy.billing.segments import Segments
+from argosy.billing.usage import Intent, UsageEvent
+from argosy.core import Unavailable, now_us
+
+TICK_S = 0.05
+"""Outcomes are synced and progress is written this often."""
+SEGMENT_BYTES = 8 << 20
+JOURNAL_BYTES_MAX = 256 << 20
+"""While the database is down: about half a million requests."""
+UNSHIPPED_EVENTS_MAX = 100_000
+"""The same, for memory: about 100 MB."""
+
+_log = logging.getLogger(__name__)
+_Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
+
+
+class Journal:
+    """One per API process, in a folder of its own below ``parent``. `recover` reads what a dead process left there."""
+
+    def __init__(
+        self,
+        parent: Path,
+        fsync: bool = True,
+        *,
+        bytes_max: int = JOURNAL_BYTES_MAX,
+        unshipped_max: int = UNSHIPPED_EVENTS_MAX,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        self._fsync, self._bytes_max, self._unshipped_max = fsync, bytes_max, unshipped_max
+        self._segment_bytes = segment_bytes
+        self._segments = Segments(parent)
+        self.parent, self.folder = parent, self._segments.folder
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._waiting: list[_Waiter] = []
+        self._progress: dict[str, int] = {}
+        self._unshipped: deque[UsageEvent] = deque()
+        self._dirty = self._idle = self._closing = self._broken = False
+        self.outcome_count = 0
+        """Outcomes given so far: a mark that `Shipper.flush` waits for."""
+        self._sync_folder()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    async def intent(self, intent: Intent) -> None:
+        """Write the intent; returns once it is durable. Raises Unavailable: then nothing may be dispatched."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        frame = encode(intent)
+        with self._lock:
+            self._check_room()
+            try:
+                self._segments.append(frame)
+            except OSError as error:
+                raise _unavailable(error) from error
+            self._segments.hold(intent.id)
+            self._waiting.append((loop, future))
+        self._wake.set()
+        try:
+            await future
+        except Unavailable:
+            self.void(intent.id)
+            raise
+
+    def progress(self, id_: str, delivered_tokens: int) -> None:
+        """Note how many tokens of the answer have been delivered in all. Cheap: written once per `TICK_S`."""
+        self._progress[id_] = delivered_tokens
+        if self._idle:
+            self._wake.set()
+
+    def outcome(self, event: UsageEvent) -> None:
+        """Note how it ended. To be called before the last byte of the answer goes out. Never raises on a full disk."""
+        frame = encode(event)
+        with self._lock:
+            self._progress.pop(event.id, None)
+            if self._write(frame):
+                self._segments.hold(event.id, only=True)
+            self._unshipped.append(event)
+            self.outcome_count += 1
+        if self._idle:
+            self._wake.set()
+
+    def void(self, id_: str) -> None:
+        """The request was never dispatched, so there will be no outcome."""
+        frame = encode(Void(id_))
+        with self._lock:
+            self._progress.pop(id_, None)
+            self._write(frame)
+            self._segments.release(id_)
+
+    def take(self, limit: int) -> list[UsageEvent]:
+        """The oldest outcomes that are not in the database yet. They stay until `shipped`."""
+        with self._lock:
+            return list(islice(self._unshipped, limit))
+
+    def shipped(self, count: int) -> None:
+        """The ``count`` oldest outcomes are in the database: let go of them."""
+        with self._lock:
+            for _ in range(count):
+                self._segments.release(self._unshipped.popleft().id)
+            self._segments.sweep()
+
+    @property
+    def unshipped(self) -> int:
+        """Outcomes that are not in the database yet."""
+        return len(self._unshipped)
+
+    @property
+    def open_requests(self) -> int:
+        """Requests that are not over, or whose usage is not in the database yet."""
+        return self._segments.open_ids
+
+    def close(self) -> None:
+        """Sync and stop. What is not in the database is left on disk for `recover`."""
+        self._closing = True
+        self._wake.set()
+        self._thread.join()
+        with self._lock:
+            self._segments.close()
+
+    def _check_room(self) -> None:
+        if self._segments.total_bytes >= self._bytes_max or len(self._unshipped) >= self._unshipped_max:
+            raise Unavailable(
+                "Usage cannot be written to the database just now, and no more can be kept until it is back. "
+                "Try again shortly.",
+                code="journal_full",
+                retry_after_s=5,
+            )
+        if self._broken or self._closing:
+            raise _unavailable(None)
+
+    def _write(self, frame: bytes) -> bool:
+        """Append, if the disk lets us; says whether it did."""
+        try:
+            self._segments.append(frame)
+        except OSError as error:
+            _log.error("The journal %s cannot be written: %s", self.folder, error)
+            return False
+        self._dirty = True
+        return True
+
+    def _run(self) -> None:
+        while not self._closing:
+            with self._lock:
+                self._idle = not (self._waiting or self._dirty or self._progress or self._broken)
+            if self._idle:
+                self._wake.wait()
+                self._wake.clear()
+                self._idle = False
+            if not self._waiting and not self._closing:
+                self._wake.wait(TICK_S)
+                self._wake.clear()
+            self._settle()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Write progress, sync, and tell those who wait. Goes on in a new segment when this one is full or failed."""
+        with self._lock:
+            self._write_progress()
+            waiting, self._waiting, self._dirty = self._waiting, [], False
+            descriptor = self._segments.descriptor
+        failure = self._sync(descriptor)
+        self._broken = self._broken or failure is not None
+        if self._broken or self._segments.size >= self._segment_bytes:
+            self._rotate()
+        _tell(waiting, failure)
+
+    def _write_progress(self) -> None:
+        counts, self._progress = self._progress, {}
+        at_us = now_us()
+        for id_, count in counts.items():
+            if self._segments.holds(id_) and self._write(encode(Progress(id_, count, at_us))):
+                self._segments.hold(id_)
+
+    def _sync(self, descriptor: int) -> Unavailable | None:
+        try:
+            if self._fsync:
+                os.fdatasync(descriptor)
+        except OSError as error:
+            _log.error("The journal %s cannot be synced: %s", self.folder, error)
+            return _unavailable(error)
+        return None
+
+    def _rotate(self) -> None:
+        """A failed sync is never tried again on the same file: what it dropped would look written."""
+        try:
+            with self._lock:
+                old = self._segments.rotate()
+                self._segments.sweep()
+            failure = self._sync(old)
+            os.close(old)
+            self._sync_folder()
+            self._broken = False
+        except OSError as error:
+            _log.error("The journal %s cannot go on: %s", self.folder, error)
+            self._broken = True
+            return
+        if failure is not None:
+            self._fail_waiting(failure)
+
+    def _fail_waiting(self, failure: Unavailable) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        _tell(waiting, failure)
+
+    def _sync_folder(self) -> None:
+        for folder in (self.folder, self.parent):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def _tell(waiting: list[_Waiter], failure: Unavailable | None) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for loop, future in waiting:
+        by_loop.setdefault(loop, []).append(future)
+    for loop, futures in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve, futures, failure)
+        except RuntimeError:  # the loop was closed: nobody waits any more
+            continue
+
+
+def _resolve(futures: list[asyncio.Future[None]], failure: Unavailable | None) -> None:
+    for future in futures:
+        if not future.done():
+            if failure is None:
+                future.set_result(None)
+            else:
+                future.set_exception(failure)
+
+
+def _unavailable(error: OSError | None) -> Unavailable:
+    why = f" ({error.strerror or error})" if error else ""
+    return Unavailable(
+        f"The request cannot be accounted for, since its journal cannot be written{why}. Free some disk space and "
+        "try again.",
+        code="journal_unavailable",
+    )

@@ -1,0 +1,40 @@
+"""Meter, rate, post: usage events become rows and ledger entries in one transaction, each id once.
+
+Invariants: an event and its entries are committed together or not at all; an id that is already there changes nothing,
+so recording may be repeated by anyone at any time; ids are inserted in order, so that two recorders never deadlock.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from argosy.billing import store
+from argosy.billing.prices import Price
+from argosy.billing.rating import amounts, rate
+from argosy.billing.usage import UsageEvent
+from argosy.core import Internal
+from argosy.runtime import Transaction
+
+
+def record(tx: Transaction, events: Sequence[UsageEvent]) -> int:
+    """Post the events that are new; returns how many were. Raises Internal if an event names an unknown price."""
+    unique = {event.id: event for event in reversed(events)}  # of two with one id, the first counts
+    prices = store.prices_by_id(tx, {event.price_version for event in unique.values()})
+    ordered = [unique[id_] for id_ in sorted(unique)]
+    new = store.insert_usage(tx, [_row(event, _price(prices, event)) for event in ordered])
+    entries = [entry for event in ordered if event.id in new for entry in rate(event, prices[event.price_version])]
+    store.post(tx, entries)
+    return len(new)
+
+
+def _price(prices: dict[str, Price], event: UsageEvent) -> Price:
+    price = prices.get(event.price_version)
+    if price is None:
+        raise Internal(f"Usage {event.id} names the unknown price '{event.price_version}'.", code="unknown_price")
+    return price
+
+
+def _row(event: UsageEvent, price: Price) -> dict[str, Any]:
+    charged = {f"{name}_amount": amount for name, amount in amounts(event, price).items()}
+    return msgspec.structs.asdict(event) | charged

@@ -1,0 +1,119 @@
+"""SQL of prices, usage and the ledger.
+
+Invariants: a usage id is inserted once; a ledger transaction is inserted whole and balanced; nothing is updated.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Row, Table, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from argosy.billing.prices import Price, Tariff
+from argosy.billing.rating import Entry
+from argosy.billing.tables import ledger_entries, price_versions, usage_events
+from argosy.core import new_id, now
+from argosy.runtime import Transaction, bump_version
+
+_TARIFF = ("currency", "input", "cached_input", "output", "training")
+_INSERT_AT_ONCE = 200  # 19 columns each: far below the 32,766 parameters that SQLite takes
+
+
+def ensure_price(tx: Transaction, model: str, tariff: Tariff) -> str:
+    """The id of the price version that is this tariff, made now unless the model's present price is the same.
+
+    Two processes may try at once: one of them inserts, the other finds it.
+    """
+    wanted = {name: getattr(tariff, name) for name in _TARIFF}
+    while True:
+        latest = select(price_versions).where(price_versions.c.model == model).order_by(price_versions.c.version.desc())
+        row = tx.execute(latest.limit(1)).one_or_none()
+        if row is not None and all(getattr(row, name) == value for name, value in wanted.items()):
+            return str(row.id)
+        version = 1 if row is None else row.version + 1
+        values = {"id": new_id("price_"), "model": model, "version": version, "created_at": now(), **wanted}
+        if tx.execute(insert_once(tx, price_versions).values(values)).rowcount == 1:
+            bump_version(tx)
+
+
+def current_prices(tx: Transaction) -> dict[str, Price]:
+    """The present price of every model that has one. The platform's prices: they belong to no project."""
+    rows = tx.execute(select(price_versions).order_by(price_versions.c.model, price_versions.c.version))
+    return {row.model: Price(**row._mapping) for row in rows}
+
+
+def price_history(tx: Transaction) -> list[Price]:
+    """Every version of every price, oldest first."""
+    rows = tx.execute(select(price_versions).order_by(price_versions.c.model, price_versions.c.version))
+    return [Price(**row._mapping) for row in rows]
+
+
+def prices_by_id(tx: Transaction, ids: set[str]) -> dict[str, Price]:
+    """The price versions with these ids, those that exist."""
+    rows = tx.execute(select(price_versions).where(price_versions.c.id.in_(ids)))
+    return {row.id: Price(**row._mapping) for row in rows}
+
+
+def insert_usage(tx: Transaction, rows: Sequence[dict[str, Any]]) -> set[str]:
+    """Insert usage rows whose id is new; returns the ids that were. Sorted by id, so that two never deadlock."""
+    inserted: set[str] = set()
+    for start in range(0, len(rows), _INSERT_AT_ONCE):
+        statement = insert_once(tx, usage_events).values(rows[start : start + _INSERT_AT_ONCE])
+        inserted.update(tx.execute(statement.returning(usage_events.c.id)).scalars())
+    return inserted
+
+
+def post(tx: Transaction, entries: Sequence[Entry]) -> None:
+    """Append ledger transactions. Raises ValueError, before anything is written, unless each one sums to zero."""
+    for transaction_id, group in groupby(entries, key=lambda entry: entry.transaction_id):
+        lines = list(group)
+        if sum(line.amount for line in lines) or len({line.currency for line in lines}) != 1:
+            raise ValueError(f"the ledger transaction {transaction_id} does not balance")
+    if entries:
+        at = now()
+        tx.execute(insert(ledger_entries), [_columns(entry) | {"created_at": at} for entry in entries])
+
+
+def balance(tx: Transaction, project_id: str, account: str) -> int:
+    """Sum of the account's entries for the project in micro-units: debts are positive, earnings negative."""
+    owned = (ledger_entries.c.project_id == project_id) & (ledger_entries.c.account == account)
+    return int(tx.execute(select(func.coalesce(func.sum(ledger_entries.c.amount), 0)).where(owned)).scalar_one())
+
+
+def balances(tx: Transaction, project_id: str) -> dict[str, int]:
+    """The balance of each account of the project that has entries, in micro-units."""
+    sums = select(ledger_entries.c.account, func.sum(ledger_entries.c.amount))
+    rows = tx.execute(sums.where(ledger_entries.c.project_id == project_id).group_by(ledger_entries.c.account))
+    return {account: int(amount) for account, amount in rows}
+
+
+def list_entries(tx: Transaction, project_id: str, after: int, limit: int) -> Sequence[Row[Any]]:
+    """Ledger entries of the project in the order they were posted, from beyond entry ``after`` on."""
+    owned = (ledger_entries.c.project_id == project_id) & (ledger_entries.c.id > after)
+    return tx.execute(select(ledger_entries).where(owned).order_by(ledger_entries.c.id).limit(limit)).all()
+
+
+def unbalanced_transactions(tx: Transaction) -> list[str]:
+    """Ids of ledger transactions, of all projects, that do not sum to zero: always empty, and checked by tests."""
+    grouped = select(ledger_entries.c.transaction_id).group_by(ledger_entries.c.transaction_id)
+    return list(tx.execute(grouped.having(func.sum(ledger_entries.c.amount) != 0)).scalars())
+
+
+def insert_once(tx: Transaction, table: Table) -> Any:
+    """An INSERT that leaves rows alone whose unique values are taken, in the words of this database."""
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the database could not be reached or was too busy, so that the same statement may work later."""
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
+        return True
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def _columns(entry: Entry) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in Entry.__slots__}

@@ -1,0 +1,112 @@
+"""Tables of prices, usage, the ledger and invoices. Rows are added and never changed, save `invoice_series`."""
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, UniqueConstraint
+
+from argosy.runtime import metadata
+
+_ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only a column of exactly this type
+
+price_versions = Table(
+    "price_versions",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("model", String(200), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("input", BigInteger, nullable=False),
+    Column("cached_input", BigInteger, nullable=False),
+    Column("output", BigInteger, nullable=False),
+    Column("training", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("model", "version"),
+)
+
+usage_events = Table(
+    "usage_events",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("project_id", String(40), nullable=False),
+    Column("key_id", String(40)),
+    Column("kind", String(40), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("base_model", String(200), nullable=False),
+    Column("price_version", ForeignKey("price_versions.id"), nullable=False),
+    Column("started_us", BigInteger, nullable=False),
+    Column("finished_us", BigInteger, nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+    Column("training_tokens", BigInteger, nullable=False),
+    Column("estimated", Boolean, nullable=False),
+    Column("outcome", String(40), nullable=False),
+    # What was charged for each quantity: the ledger's entries, kept here too so that bills add up without a join.
+    Column("input_amount", BigInteger, nullable=False),
+    Column("cached_input_amount", BigInteger, nullable=False),
+    Column("output_amount", BigInteger, nullable=False),
+    Column("training_amount", BigInteger, nullable=False),
+    # Serves the usage pages and the closing of a period.
+    Index(None, "project_id", "finished_us"),
+)
+
+ledger_entries = Table(
+    "ledger_entries",
+    metadata,
+    Column("id", _ROW_NUMBER, primary_key=True, autoincrement=True),
+    # The id of the usage event or invoice that caused it: with the constraint below, a second posting cannot happen.
+    Column("transaction_id", String(80), nullable=False),
+    Column("account", String(40), nullable=False),
+    Column("project_id", String(40), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("quantity", String(20), nullable=False),
+    Column("usage_id", ForeignKey("usage_events.id")),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("transaction_id", "account", "quantity"),
+    # Serves balances and the project's list of entries.
+    Index(None, "project_id", "account", "id"),
+)
+
+invoice_series = Table(
+    "invoice_series",
+    metadata,
+    Column("project_id", String(40), primary_key=True),
+    # The last number given out. Its row is the lock that lets only one period of a project be closed at a time.
+    Column("last", Integer, nullable=False),
+)
+
+invoices = Table(
+    "invoices",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("project_id", String(40), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("period_start", BigInteger, nullable=False),
+    Column("period_end", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("event_count", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("project_id", "number"),
+)
+
+invoice_lines = Table(
+    "invoice_lines",
+    metadata,
+    Column("invoice_id", ForeignKey("invoices.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("model", String(200), nullable=False),
+    Column("quantity", String(20), nullable=False),
+    Column("price_version", ForeignKey("price_versions.id"), nullable=False),
+    Column("units", BigInteger, nullable=False),
+    Column("unit_price", BigInteger, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+)
+
+invoice_items = Table(
+    "invoice_items",
+    metadata,
+    # Primary, so that no event can ever be on two invoices.
+    Column("usage_id", ForeignKey("usage_events.id"), primary_key=True),
+    Column("invoice_id", ForeignKey("invoices.id"), nullable=False, index=True),
+)

@@ -1,0 +1,53 @@
+"""What a meter says: an intent before the work, a usage event after it.
+
+Invariants: both are immutable; a usage event's id is the id of the request or job, so that every copy of it, whoever
+writes or replays it, is the same event. Both are stored as arrays: new fields go to the end and have a default.
+"""
+
+import msgspec
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="intent"):
+    """A request that is about to be dispatched. Durable before its first byte goes out."""
+
+    id: str
+    project_id: str
+    key_id: str | None
+    kind: str
+    model: str
+    base_model: str
+    price_version: str
+    prompt_estimate: int
+    """Tokens of the prompt by our own count: charged only if the platform dies and the engine's count is lost."""
+    started_us: int
+
+
+class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="usage"):
+    """What one request or job used. Raises ValueError if a count is negative: unknown is not a number."""
+
+    id: str
+    """``req_...`` or the id of the job: the key under which it is posted once."""
+    project_id: str
+    key_id: str | None
+    kind: str
+    """``chat.completion``, ``completion`` or ``training``."""
+    model: str
+    """The name that was asked for, or the base that was trained."""
+    base_model: str
+    price_version: str
+    """The price that was valid when the work started."""
+    started_us: int
+    finished_us: int
+    prompt_tokens: int = 0
+    """All tokens of the prompt, the cached ones among them."""
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    training_tokens: int = 0
+    estimated: bool = False
+    """Whether the counts are our own because the engine's were lost."""
+    outcome: str = "complete"
+    """``complete``, ``client_gone``, ``upstream_cut``, ``recovered``..."""
+
+    def __post_init__(self) -> None:
+        if min(self.prompt_tokens, self.cached_tokens, self.completion_tokens, self.training_tokens) < 0:
+            raise ValueError(f"the usage event {self.id} has a negative count")
