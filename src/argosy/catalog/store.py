@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, insert, select
 
-from argosy.catalog.model_card import card
 from argosy.catalog.lineage import Lineage
+from argosy.catalog.model_card import card
 from argosy.catalog.tables import model_versions
 from argosy.core import Conflict, NotFound, new_id, now
 from argosy.runtime import Transaction, bump_version

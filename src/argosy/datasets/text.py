@@ -1,0 +1,52 @@
+"""Whether a file is text that can be read line by line, and its lines."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from argosy.core import Invalid
+
+UPLOAD_LIMIT_BYTES = 100_000_000
+"""The largest file that may be uploaded."""
+LINE_LIMIT_BYTES = 1 << 20
+"""The longest line of a training file: one row of more is always a mistake."""
+_SNIFF_BYTES = 1 << 16
+_BOM = b"\xef\xbb\xbf"
+_SAVE_AS = "Save it as UTF-8 text with one JSON object on each line, and upload it again."
+
+
+def check_text(path: Path) -> None:
+    """Refuse a file that is empty, binary or UTF-16, by its first 64 KiB. Raises Invalid."""
+    with open(path, "rb") as file:
+        start = file.read(_SNIFF_BYTES)
+    if not start.strip(_BOM + b" \t\r\n"):
+        raise Invalid(f"The file is empty. {_SAVE_AS}", code="empty_file", param="file")
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or _looks_utf16(start):
+        raise Invalid(f"The file is in UTF-16 or UTF-32. {_SAVE_AS}", code="not_utf8", param="file")
+    if b"\0" in start:
+        raise Invalid(f"The file is binary, not text. {_SAVE_AS}", code="binary_file", param="file")
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, bytes | None]]:
+    """Every line that is not blank, with its number from 1; None stands for a line that is too long to be read.
+
+    A byte order mark and carriage returns are let pass. Memory holds one line at a time.
+    """
+    with open(path, "rb") as file:
+        number = 0
+        while line := file.readline(LINE_LIMIT_BYTES + 1):
+            number += 1
+            if number == 1:
+                line = line.removeprefix(_BOM)
+            if len(line) > LINE_LIMIT_BYTES:
+                yield number, None
+                while line and not line.endswith(b"\n"):
+                    line = file.readline(LINE_LIMIT_BYTES)
+            elif line := line.strip():
+                yield number, line
+
+
+def _looks_utf16(start: bytes) -> bool:
+    """Without a mark: every other byte of Western text, or of JSON's own signs in any text, is then zero."""
+    even, odd = start[0:200:2].count(0), start[1:200:2].count(0)
+    half = max(1, min(len(start), 200) // 2)
+    return (even == 0 and odd > half // 2) or (odd == 0 and even > half // 2)
