@@ -1,8 +1,8 @@
-# What a newcomer types. Everything lands in .venv and models/ beside this file; nothing outside is touched.
+# What a newcomer types. Everything lands in .venv, .starter and out beside this file; nothing outside is touched.
 PYTHON ?= python3
 BIN := .venv/bin
 STARTER := smollm2-135m-instruct
-export ARGOSY_MODELS_PATH := $(CURDIR)/models
+export ARGOSY_MODELS_PATH ?= $(CURDIR)/.starter/models/$(STARTER)
 
 .PHONY: setup demo test up check format bench lock migration clean
 
@@ -14,7 +14,7 @@ setup: .venv/.ready  ## virtual environment, locked dependencies, starter model
 	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
-	$(BIN)/argosy pull $(STARTER) --into models
+	$(BIN)/argosy pull $(STARTER) --home .starter
 	@touch $@
 
 demo: setup  ## the main job: 100 examples to a deployed, measured, billed model
@@ -44,4 +44,4 @@ lock:  ## write requirements.lock from what is installed
 	  $(BIN)/pip freeze --exclude-editable | sed 's/+cpu//') > requirements.lock
 
 clean:
-	rm -rf .venv out models
+	rm -rf .venv .starter out

@@ -1,6 +1,5 @@
 """``argosy pull``, ``models``, ``deploy``: what can run here, and what does."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,11 +10,7 @@ from argosy.cli.platform import HomeOption, read_settings
 ModelArgument = Annotated[str, typer.Argument(help="A name from 'argosy models'.")]
 
 
-def pull(
-    name: ModelArgument,
-    home: HomeOption = None,
-    into: Annotated[Path | None, typer.Option(help="Another folder for the file than the home's.")] = None,
-) -> None:
+def pull(name: ModelArgument, home: HomeOption = None) -> None:
     """Get a model's weights, checked against the digest on its card."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
@@ -29,7 +24,7 @@ def pull(
         def show_step(step: Step) -> None:
             bar.update(task, description=step.message, completed=step.done_bytes, total=step.total_bytes)
 
-        path = pull(card(name), into or read_settings(home, None).home / "models", show_step)
+        path = pull(card(name), read_settings(home, None).home, show_step)
     print(path)
 
 

@@ -1,0 +1,171 @@
+"""Composition root: settings in, running processes out. The only file that names the concrete parts."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+from argosy.api import Platform, create_app, serve
+from argosy.billing import Journal, Shipper, recover
+from argosy.core import Settings
+from argosy.gateway import Gateway
+from argosy.identity import KeyRing, bootstrap, create_key, list_keys, revoke_key
+from argosy.runtime import Blobs, Database
+from argosy.runtime.heartbeats import seconds_since_beat
+from argosy.runtime.jobs import Jobs
+from argosy.runtime.logs import configure_logs
+from argosy.runtime.migrations import is_current, migrate
+from argosy.runtime.supervisor import HomeLock, Program, Supervisor, listen
+from argosy.serving import Reconciler, deploy
+from argosy.tuning import Worker
+
+_WORKER_SILENT_S = 10.0
+"""After this long without a sign of life from the worker, the platform is not ready for new jobs and deployments."""
+
+
+def run_platform(settings: Settings, models: list[str]) -> int:
+    """``argosy up``: prepare the home, then supervise the API and the worker until told to stop. Returns the exit code.
+
+    Raises Conflict for a home or a port in use.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = HomeLock(settings.home)
+    listener = listen(settings.host, settings.port)
+    settings = settings.with_port(listener.getsockname()[1])
+    address = f"http://{settings.host}:{settings.port}"
+    up = settings.home / "up.json"
+    try:
+        secret = _prepare(settings, models)
+        _write_whole(up, json.dumps({"url": address, "pid": os.getpid()}))
+        _greet(address, settings, secret)
+        return Supervisor(_programs(settings, listener)).run()
+    finally:
+        up.unlink(missing_ok=True)
+        listener.close()
+        lock.release()
+
+
+def run_api(settings: Settings, fd: int | None) -> int:
+    """``argosy api``: one API process, on an inherited listening socket or one of its own."""
+    configure_logs()
+    listener = socket.socket(fileno=fd) if fd is not None else listen(settings.host, settings.port)
+    database = Database(settings.database_url)
+    migrate(database)
+    journals = settings.home / "journal"
+    journals.mkdir(exist_ok=True)
+    recover(journals, database)
+    journal = Journal(journals)
+    shipper = Shipper(journal, database)
+    keys = KeyRing(database)
+    platform = Platform(settings, database, Blobs(settings.home / "blobs"), keys)
+    gateway = Gateway(database, keys, journal)
+    shipper.start()
+    try:
+        app = create_app(platform, gateway, flush=shipper.flush, not_ready=lambda: _not_ready(database))
+        asyncio.run(serve(app, [listener]))
+    finally:
+        shipper.stop()
+        journal.close()
+        database.close()
+    return 0
+
+
+def run_worker(settings: Settings) -> int:
+    """``argosy worker``: durable jobs and the reconciler, until SIGTERM or SIGINT."""
+    configure_logs()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    database = Database(settings.database_url)
+    migrate(database)
+    blobs = Blobs(settings.home / "blobs")
+    worker = Worker(settings, database, blobs, Jobs(settings), Reconciler(settings, database, blobs))
+    worker.run(stop)
+    database.close()
+    return 0
+
+
+def create_local_key(settings: Settings, name: str, scopes: list[str]) -> str:
+    """Make a key straight in the home's database; returns its secret."""
+    with _local(settings).write() as tx:
+        return create_key(tx, bootstrap(tx).project_id, name, scopes)[1]
+
+
+def list_local_keys(settings: Settings) -> list[dict[str, object]]:
+    """The default project's keys, without secrets."""
+    with _local(settings).write() as tx:
+        return [vars(key) for key in list_keys(tx, bootstrap(tx).project_id)]
+
+
+def revoke_local_key(settings: Settings, key_id: str) -> None:
+    """Revoke a key of the default project. Raises NotFound."""
+    with _local(settings).write() as tx:
+        revoke_key(tx, bootstrap(tx).project_id, key_id)
+
+
+def _prepare(settings: Settings, models: list[str]) -> str | None:
+    """Migrate, make what a first start makes, and ask for the deployments. Returns a new key's secret, to be shown once."""
+    database = Database(settings.database_url)
+    migrate(database)
+    with database.write() as tx:
+        first = bootstrap(tx, settings.admin_key)
+        for name in models:
+            deploy(tx, first.project_id, name)
+    database.close()
+    return first.secret
+
+
+def _programs(settings: Settings, listener: socket.socket) -> list[Program]:
+    logs, command = settings.home / "logs", [sys.executable, "-m", "argosy"]
+    inherited = listener.fileno()
+    return [
+        Program(
+            "api",
+            [*command, "api", "--fd", str(inherited)],
+            logs / "api.log",
+            settings.environment(),
+            pass_fds=[inherited],
+        ),
+        Program("worker", [*command, "worker"], logs / "worker.log", settings.environment()),
+    ]
+
+
+def _greet(address: str, settings: Settings, secret: str | None) -> None:
+    print(f"Argosy is starting at {address}/v1  (home {settings.home}; Ctrl-C stops it)")
+    if secret:
+        print(f"Administrator key, shown this once: {secret}")
+        print(f"  export ARGOSY_API_KEY={secret}")
+    elif not settings.admin_key:
+        print("Your key was printed at the first start; 'argosy keys create NAME' makes another.")
+    sys.stdout.flush()
+
+
+def _not_ready(database: Database) -> str | None:
+    """Why the platform is not ready, None when it is."""
+    match is_current(database):
+        case None:
+            return "the database cannot be reached"
+        case False:
+            return "the database is not migrated"
+    with database.read() as tx:
+        silent_s = seconds_since_beat(tx, "worker")
+    if silent_s is None or silent_s > _WORKER_SILENT_S:
+        return "the worker gives no sign of life"
+    return None
+
+
+def _local(settings: Settings) -> Database:
+    database = Database(settings.database_url)
+    migrate(database)
+    return database
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees all of it or none."""
+    temporary = path.with_suffix(".new")
+    temporary.write_text(text)
+    os.replace(temporary, path)
