@@ -108,7 +108,7 @@ def revoke_local_key(settings: Settings, key_id: str) -> None:
 
 
 def _prepare(settings: Settings, models: list[str]) -> str | None:
-    """Migrate, make what a first start makes, and ask for the deployments. Returns a new key's secret, to be shown once."""
+    """Migrate, make what a first start makes, ask for the deployments. Returns a new key's secret, to be shown once."""
     database = Database(settings.database_url)
     migrate(database)
     with database.write() as tx:
