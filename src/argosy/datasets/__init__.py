@@ -10,11 +10,12 @@ from argosy.datasets.store import (
     find_file,
     list_files,
 )
-from argosy.datasets.text import UPLOAD_LIMIT_BYTES, check_text
+from argosy.datasets.text import SNIFF_BYTES, UPLOAD_LIMIT_BYTES, check_text
 from argosy.datasets.validation import ROWS_MIN, Problem, Report, validate_sft
 
 __all__ = [
     "ROWS_MIN",
+    "SNIFF_BYTES",
     "UPLOAD_LIMIT_BYTES",
     "DatasetVersion",
     "File",

@@ -14,7 +14,7 @@ _SHAPES = (
 )
 
 
-@dataclass
+@dataclass(eq=False)
 class RowProblem(Exception):
     """What is wrong with a row: a stable code, and words for its owner."""
 

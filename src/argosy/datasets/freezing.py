@@ -1,19 +1,9 @@
 """From a file as it was uploaded to a dataset version that never changes."""
 
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import IO
-
-import msgspec
-
 from argosy.core import Invalid
-from argosy.datasets.formats import Message
 from argosy.datasets.store import DatasetVersion, add_dataset_version, find_file
-from argosy.datasets.validation import Report, validate_sft
+from argosy.datasets.validation import Report, canonical_rows, validate_sft
 from argosy.runtime import Blobs, Database
-
-_CHUNK = 1 << 20
 
 
 def freeze(database: Database, blobs: Blobs, project_id: str, file_id: str) -> DatasetVersion:
@@ -24,28 +14,13 @@ def freeze(database: Database, blobs: Blobs, project_id: str, file_id: str) -> D
     """
     with database.read() as tx:
         file = find_file(tx, project_id, file_id)
-    with tempfile.TemporaryFile(dir=_scratch(blobs)) as rows:
-        report = validate_sft(blobs.path(file.digest), lambda messages: _write(rows, messages))
-        if not report.valid:
-            raise _refused(file.filename, report)
-        rows.seek(0)
-        digest, _ = blobs.put(_chunks(rows))
+    path = blobs.path(file.digest)
+    report = validate_sft(path)
+    if not report.valid:
+        raise _refused(file.filename, report)
+    digest, _ = blobs.put(canonical_rows(path))
     with database.write() as tx:
         return add_dataset_version(tx, project_id, file_id, digest, report.format, report.rows)
-
-
-def _scratch(blobs: Blobs) -> Path:
-    blobs.root.mkdir(parents=True, exist_ok=True)
-    return blobs.root
-
-
-def _write(rows: IO[bytes], messages: list[Message]) -> None:
-    rows.write(msgspec.json.encode({"messages": messages}) + b"\n")
-
-
-def _chunks(rows: IO[bytes]) -> Iterator[bytes]:
-    while chunk := rows.read(_CHUNK):
-        yield chunk
 
 
 def _refused(filename: str, report: Report) -> Invalid:

@@ -1,13 +1,12 @@
 """Tables of files and dataset versions."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, UniqueConstraint
 
 from argosy.runtime import metadata
 
 files = Table(
     "files",
     metadata,
-    # Ids sort by creation time, so the index on (project_id, id) also serves paging.
     Column("id", String(40), primary_key=True),
     Column("project_id", ForeignKey("projects.id"), nullable=False),
     Column("filename", String(255), nullable=False),
@@ -17,7 +16,8 @@ files = Table(
     Column("digest", String(64), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger),
-    UniqueConstraint("project_id", "id"),
+    # For paging through a project's files: ids sort by creation time.
+    Index(None, "project_id", "id"),
 )
 
 # A row is never changed: a job's lineage points at it for good, even after the file is deleted.

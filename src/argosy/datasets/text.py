@@ -9,15 +9,14 @@ UPLOAD_LIMIT_BYTES = 100_000_000
 """The largest file that may be uploaded."""
 LINE_LIMIT_BYTES = 1 << 20
 """The longest line of a training file: one row of more is always a mistake."""
-_SNIFF_BYTES = 1 << 16
+SNIFF_BYTES = 1 << 16
+"""How much of a file tells whether it is text."""
 _BOM = b"\xef\xbb\xbf"
 _SAVE_AS = "Save it as UTF-8 text with one JSON object on each line, and upload it again."
 
 
-def check_text(path: Path) -> None:
-    """Refuse a file that is empty, binary or UTF-16, by its first 64 KiB. Raises Invalid."""
-    with open(path, "rb") as file:
-        start = file.read(_SNIFF_BYTES)
+def check_text(start: bytes) -> None:
+    """Refuse a file that is empty, binary or UTF-16, by its first `SNIFF_BYTES`. Raises Invalid."""
     if not start.strip(_BOM + b" \t\r\n"):
         raise Invalid(f"The file is empty. {_SAVE_AS}", code="empty_file", param="file")
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or _looks_utf16(start):

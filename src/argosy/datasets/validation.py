@@ -1,7 +1,7 @@
 """Every line of a training file checked, and all that is wrong told at once."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import msgspec
 
 from argosy.core import Invalid
 from argosy.datasets.formats import Message, RowProblem, read_row
-from argosy.datasets.text import LINE_LIMIT_BYTES, check_text, lines_of
+from argosy.datasets.text import LINE_LIMIT_BYTES, SNIFF_BYTES, check_text, lines_of
 
 ROWS_MIN = 10
 """A job needs at least as many rows."""
@@ -71,14 +71,15 @@ class Report:
         }
 
 
-def validate_sft(path: Path, keep: Callable[[list[Message]], None] = lambda messages: None) -> Report:
-    """Check every line of a supervised fine-tuning file; ``keep`` is called with the messages of each good row.
+def validate_sft(path: Path) -> Report:
+    """Check every line of a supervised fine-tuning file.
 
     Never raises for what a file holds. Memory holds one row, and some bytes for every other.
     """
     report = Report()
     try:
-        check_text(path)
+        with open(path, "rb") as file:
+            check_text(file.read(SNIFF_BYTES))
     except Invalid as error:
         report.problems.add(0, error.code, error.message)
         return report
@@ -86,25 +87,32 @@ def validate_sft(path: Path, keep: Callable[[list[Message]], None] = lambda mess
     for number, line in lines_of(path):
         report.rows += 1
         try:
-            messages = _read(line, report)
+            name, messages = _read(line, is_first=report.rows == 1)
         except RowProblem as problem:
             report.problems.add(number, problem.code, problem.message)
             if problem.code == "json_array":
                 return report
         else:
+            report.format = name if report.format in ("", name) else "mixed"
             seen.compare(number, messages, report.warnings)
-            keep(messages)
     if report.rows < ROWS_MIN:
         rows = "1 row" if report.rows == 1 else f"{report.rows} rows"
         report.problems.add(0, "too_few_rows", f"The file has {rows}; at least {ROWS_MIN} are needed.")
     return report
 
 
-def _read(line: bytes | None, report: Report) -> list[Message]:
-    """The messages of a line; notes its format in the report. Raises RowProblem."""
+def canonical_rows(path: Path) -> Iterator[bytes]:
+    """The rows of a file that was found valid, each as ``{"messages": [...]}`` and a line feed."""
+    for place, (_, line) in enumerate(lines_of(path)):
+        _, messages = _read(line, is_first=place == 0)
+        yield msgspec.json.encode({"messages": messages}) + b"\n"
+
+
+def _read(line: bytes | None, *, is_first: bool) -> tuple[str, list[Message]]:
+    """The format and the messages of a line. Raises RowProblem."""
     if line is None:
         raise RowProblem("line_too_long", f"The line is longer than {LINE_LIMIT_BYTES:,} bytes.")
-    if report.rows == 1 and line.startswith(b"["):
+    if is_first and line.startswith(b"["):
         raise RowProblem("json_array", "The file is one JSON list. Write each of its objects on a line of its own.")
     try:
         row = msgspec.json.decode(line.decode())
@@ -116,9 +124,7 @@ def _read(line: bytes | None, report: Report) -> list[Message]:
         raise RowProblem("malformed_json", f"The line is not valid JSON: {error}") from None
     except RecursionError:
         raise RowProblem("malformed_json", "The line is nested too deeply.") from None
-    name, messages = read_row(row)
-    report.format = name if report.format in ("", name) else "mixed"
-    return messages
+    return read_row(row)
 
 
 class _Seen:

@@ -65,15 +65,20 @@ def bootstrap(tx: Transaction, admin_key: str | None = None) -> Bootstrap:
 
     ``admin_key`` is a secret that the operator chose. Raises Invalid if it is weak or was revoked.
     """
-    organization_id = _ensure(tx, organizations, "org-", {"slug": "argosy"}, {"name": "Argosy"})
-    owned = {"organization_id": organization_id, "name": "default"}
-    project_id = _ensure(tx, projects, "proj_", owned, {})
+    project_id = default_project(tx)
+    organization_id = organization_of(tx, project_id).id
     secret = None
     if admin_key is not None:
         _admit(tx, project_id, admin_key)
     elif not _administrators(tx, organization_id):
         _, secret = create_key(tx, project_id, "administrator", ["admin"])
     return Bootstrap(organization_id, project_id, secret)
+
+
+def default_project(tx: Transaction) -> str:
+    """Id of the project that every home has; it and its organization are made if this is the first to ask."""
+    organization_id = _ensure(tx, organizations, "org-", {"slug": "argosy"}, {"name": "Argosy"})
+    return _ensure(tx, projects, "proj_", {"organization_id": organization_id, "name": "default"}, {})
 
 
 def organization_of(tx: Transaction, project_id: str) -> Organization:
