@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from argosy.billing import Shipper
 from argosy.core import Forbidden, Settings, Unauthenticated
 from argosy.identity import Caller, KeyRing
 from argosy.runtime import Blobs, Database
@@ -19,6 +20,8 @@ class Platform:
     database: Database
     blobs: Blobs
     keys: KeyRing
+    shipper: Shipper | None = None
+    """Posts what this process has metered; usage pages flush it first, so that a client finds its own last request."""
 
 
 def platform(request: Request) -> Platform:

@@ -11,7 +11,7 @@ import msgspec
 
 from argosy.billing import store
 from argosy.billing.prices import Price
-from argosy.billing.rating import amounts, rate
+from argosy.billing.rating import amounts, quantities, rate
 from argosy.billing.usage import UsageEvent
 from argosy.core import Internal
 from argosy.runtime import Transaction
@@ -37,4 +37,4 @@ def _price(prices: dict[str, Price], event: UsageEvent) -> Price:
 
 def _row(event: UsageEvent, price: Price) -> dict[str, Any]:
     charged = {f"{name}_amount": amount for name, amount in amounts(event, price).items()}
-    return msgspec.structs.asdict(event) | charged
+    return msgspec.structs.asdict(event) | charged | {"cached_tokens": quantities(event)["cached_input"]}

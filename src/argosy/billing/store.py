@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from argosy.billing.prices import Price, Tariff
 from argosy.billing.rating import Entry
 from argosy.billing.tables import ledger_entries, price_versions, usage_events
-from argosy.core import new_id, now
+from argosy.core import Invalid, new_id, now
 from argosy.runtime import Transaction, bump_version
 
 _TARIFF = ("currency", "input", "cached_input", "output", "training")
@@ -25,9 +25,16 @@ _INSERT_AT_ONCE = 200  # 19 columns each: far below the 32,766 parameters that S
 def ensure_price(tx: Transaction, model: str, tariff: Tariff) -> str:
     """The id of the price version that is this tariff, made now unless the model's present price is the same.
 
-    Two processes may try at once: one of them inserts, the other finds it.
+    Two processes may try at once: one of them inserts, the other finds it. Raises Invalid for a second currency: one
+    platform keeps its books in one.
     """
     wanted = {name: getattr(tariff, name) for name in _TARIFF}
+    other = select(price_versions.c.currency).where(price_versions.c.currency != tariff.currency).limit(1)
+    if currency := tx.execute(other).scalar():
+        raise Invalid(
+            f"The price of '{model}' is in {tariff.currency}, but this platform's books are in {currency}. Convert it.",
+            code="currency_mismatch",
+        )
     while True:
         latest = select(price_versions).where(price_versions.c.model == model).order_by(price_versions.c.version.desc())
         row = tx.execute(latest.limit(1)).one_or_none()

@@ -108,5 +108,11 @@ invoice_items = Table(
     metadata,
     # Primary, so that no event can ever be on two invoices.
     Column("usage_id", ForeignKey("usage_events.id"), primary_key=True),
-    Column("invoice_id", ForeignKey("invoices.id"), nullable=False, index=True),
+    # Checked at the end of the transaction: events are claimed first, then what was claimed is added up.
+    Column(
+        "invoice_id",
+        ForeignKey("invoices.id", deferrable=True, initially="DEFERRED"),
+        nullable=False,
+        index=True,
+    ),
 )

@@ -1,0 +1,77 @@
+"""Usage and costs in buckets of time.
+
+Invariants: every event of the asked time is in exactly one bucket; buckets end on whole minutes, hours or days of UTC,
+and the first and the last one are cut to the time that was asked for; amounts are sums of what was charged.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from argosy.billing.rating import QUANTITIES
+from argosy.billing.reports import store
+from argosy.runtime import Transaction
+
+GROUPS = ("project_id", "key_id", "model")
+"""What results can be grouped by."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which usage, and how it is to be cut up. Times are unix seconds; ``end_time`` is not included."""
+
+    start_time: int
+    end_time: int
+    width_s: int
+    limit: int
+    """Buckets at most."""
+    group_by: tuple[str, ...] = ()
+    """Some of `GROUPS`."""
+    only: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Values that are wanted, by column of the usage events."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over some events."""
+
+    group: Mapping[str, str | None]
+    currency: str
+    events: int
+    units: Mapping[str, int]
+    """By quantity, see `argosy.billing.QUANTITIES`."""
+    amounts: Mapping[str, int]
+    """Micro-units, by quantity."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A piece of time, and what was used in it."""
+
+    start_time: int
+    end_time: int
+    results: tuple[Totals, ...]
+
+
+def report(tx: Transaction, project_ids: Sequence[str], question: Question) -> tuple[list[Bucket], int | None]:
+    """The buckets, empty ones too, and the time at which the next page begins, if there is more."""
+    width_s, first = question.width_s, question.start_time // question.width_s
+    last = (question.end_time - 1) // width_s
+    past = min(first + question.limit, last + 1)
+    end = min(question.end_time, past * width_s)
+    group_by = tuple(name for name in GROUPS if name in question.group_by)
+    by_bucket: dict[int, list[Totals]] = {}
+    for row in store.sums(tx, project_ids, question, group_by, question.start_time, end):
+        by_bucket.setdefault(row.bucket, []).append(
+            Totals(
+                {name: getattr(row, name) for name in group_by},
+                row.currency,
+                int(row.events),
+                {name: int(getattr(row, name)) for name in QUANTITIES},
+                {name: int(getattr(row, f"{name}_amount")) for name in QUANTITIES},
+            )
+        )
+    buckets = [
+        Bucket(max(n * width_s, question.start_time), min((n + 1) * width_s, end), tuple(by_bucket.get(n, ())))
+        for n in range(first, past)
+    ]
+    return buckets, (end if past <= last else None)

@@ -1,0 +1,90 @@
+"""SQL that reads usage: sums per bucket of time, and single events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row, Select, func, select, tuple_
+
+from argosy.billing.rating import QUANTITIES
+from argosy.billing.tables import invoice_items, price_versions, usage_events
+from argosy.runtime import Transaction
+
+if TYPE_CHECKING:
+    from argosy.billing.reports.buckets import Question
+    from argosy.billing.reports.events import EventFilter
+
+_MICRO = 1_000_000
+_used = usage_events.c
+
+
+def sums(
+    tx: Transaction, project_ids: Sequence[str], question: Question, group_by: Sequence[str], start: int, end: int
+) -> Sequence[Row[Any]]:
+    """Counts and amounts from ``start`` to before ``end`` (unix seconds), by number of bucket and by ``group_by``."""
+    bucket = (_used.finished_us // (question.width_s * _MICRO)).label("bucket")
+    groups = [bucket, price_versions.c.currency, *(_used[name] for name in group_by)]
+    columns = [func.count().label("events")]
+    columns += [func.sum(expression).label(name) for name, expression in _units().items()]
+    columns += [func.sum(_used[f"{name}_amount"]).label(f"{name}_amount") for name in QUANTITIES]
+    statement = (
+        select(*groups, *columns)
+        .join(price_versions, price_versions.c.id == _used.price_version)
+        .where(_used.project_id.in_(project_ids))
+        .where(_used.finished_us >= start * _MICRO, _used.finished_us < end * _MICRO)
+    )
+    for name, values in question.only.items():
+        statement = statement.where(_used[name].in_(values))
+    return tx.execute(statement.group_by(*groups).order_by(*groups)).all()
+
+
+def select_events(
+    tx: Transaction, project_id: str, wanted: EventFilter, after: str | None, limit: int, newest_first: bool
+) -> Sequence[Row[Any]]:
+    """Usage events of the project in the order in which they finished, from beyond event ``after`` on."""
+    place = (_used.finished_us, _used.id)
+    statement = _with_price(project_id)
+    if wanted.start_time is not None:
+        statement = statement.where(_used.finished_us >= wanted.start_time * _MICRO)
+    if wanted.end_time is not None:
+        statement = statement.where(_used.finished_us < wanted.end_time * _MICRO)
+    if wanted.model is not None:
+        statement = statement.where(_used.model == wanted.model)
+    if wanted.invoice_id is not None:
+        statement = statement.where(invoice_items.c.invoice_id == wanted.invoice_id)
+    if after is not None:
+        cursor = tx.execute(select(*place).where(_used.project_id == project_id, _used.id == after)).one_or_none()
+        if cursor is None:
+            return []
+        here, there = tuple_(*place), tuple_(*cursor)
+        statement = statement.where(here < there if newest_first else here > there)
+    order = [column.desc() for column in place] if newest_first else place
+    return tx.execute(statement.order_by(*order).limit(limit)).all()
+
+
+def select_event(tx: Transaction, project_id: str, event_id: str) -> Row[Any] | None:
+    """One usage event of the project."""
+    return tx.execute(_with_price(project_id).where(_used.id == event_id)).one_or_none()
+
+
+def _with_price(project_id: str) -> Select[Any]:
+    """The project's events with their prices, their invoices if any, and units by quantity."""
+    units = [expression.label(f"{name}_units") for name, expression in _units().items()]
+    unit_prices = [price_versions.c[name].label(f"{name}_price") for name in QUANTITIES]
+    return (
+        select(usage_events, price_versions.c.currency, invoice_items.c.invoice_id, *units, *unit_prices)
+        .join(price_versions, price_versions.c.id == _used.price_version)
+        .outerjoin(invoice_items, invoice_items.c.usage_id == _used.id)
+        .where(_used.project_id == project_id)
+    )
+
+
+def _units() -> dict[str, Any]:
+    """Units of each of `QUANTITIES`, as columns."""
+    return {
+        "input": _used.prompt_tokens - _used.cached_tokens,
+        "cached_input": _used.cached_tokens,
+        "output": _used.completion_tokens,
+        "training": _used.training_tokens,
+    }
