@@ -1,4 +1,4 @@
-"""The whole road, with the real trainer and the real engine: examples in, a name that answers out, training on the bill."""
+"""The whole road, with the real trainer and engine: examples in, a name that answers out, training on the bill."""
 
 from tests.flows.platform import STARTER, until
 
