@@ -27,14 +27,14 @@ up: setup  ## run the platform until Ctrl-C
 	$(BIN)/argosy up --deploy $(STARTER)
 
 check: setup  ## format, lint, types, import contracts
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench tools
+	$(BIN)/ruff check src tests bench tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: setup
-	$(BIN)/ruff format src tests bench
-	$(BIN)/ruff check --fix src tests bench
+	$(BIN)/ruff format src tests bench tools
+	$(BIN)/ruff check --fix src tests bench tools
 
 bench: setup  ## measure every figure again and write docs/benchmarks.md (about an hour)
 	$(BIN)/python -m bench
@@ -42,6 +42,9 @@ bench: setup  ## measure every figure again and write docs/benchmarks.md (about 
 lock:  ## write requirements.lock from what is installed
 	@(echo "# Every version that 'make setup' installs. Made by 'make lock'; torch is installed first, alone (see Makefile)."; \
 	  $(BIN)/pip freeze --exclude-editable | sed 's/+cpu//') > requirements.lock
+
+migration: setup  ## NAME="what changed": write the step from the newest revision to the tables as they are in code
+	$(BIN)/python -m tools.migration "$(NAME)"
 
 clean:
 	rm -rf .venv .starter out

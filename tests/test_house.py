@@ -13,8 +13,8 @@ BIN = Path(sys.executable).parent
 @pytest.mark.parametrize(
     "command",
     [
-        ["ruff", "format", "--check", "src", "tests", "bench"],
-        ["ruff", "check", "src", "tests", "bench"],
+        ["ruff", "format", "--check", "src", "tests", "bench", "tools"],
+        ["ruff", "check", "src", "tests", "bench", "tools"],
         ["mypy"],
         ["lint-imports"],
     ],

@@ -1,0 +1,15 @@
+"""``make migration NAME=...``: write the Alembic step that leads to the tables as they are in code."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import argosy.app  # noqa: F401 (imports every package, and so registers every table)
+from argosy.runtime import Database
+from argosy.runtime.migrations import migrate, write_revision
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{Path(folder) / 'new.sqlite'}")
+        migrate(database)
+        write_revision(database, sys.argv[1])
