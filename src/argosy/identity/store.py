@@ -208,7 +208,8 @@ def _ensure(tx: Transaction, table: Table, prefix: str, identity: dict[str, str]
 def _insert_once(tx: Transaction, table: Table, values: dict[str, Any]) -> bool:
     """Insert unless a unique value is taken; says whether it did. Two processes may try at once."""
     dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
-    return tx.execute(dialect.insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+    once = dialect.insert(table).values(**values).on_conflict_do_nothing().returning(table.c.id)
+    return tx.execute(once).one_or_none() is not None
 
 
 def _checked_name(name: str) -> str:

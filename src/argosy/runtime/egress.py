@@ -2,11 +2,9 @@
 
 import http.client
 import ipaddress
-import os
 import queue
 import socket
 import ssl
-import subprocess
 import sys
 import threading
 import time
@@ -15,6 +13,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from argosy.core import ArgosyError, UpstreamFailed
+from argosy.runtime.processes import Child
 
 CONNECT_TIMEOUT_S = 3.0
 """For resolving and connecting together: with no network, the next source is tried after this long."""
@@ -55,24 +54,26 @@ def download_wheel(requirement: str, folder: Path) -> Path:
     ``requirement`` is pinned (``name==version``); ``folder`` must be empty and on a disk with room for two copies.
     Raises UpstreamFailed with pip's own last words.
     """
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]
     scratch = folder / "scratch"
     scratch.mkdir()
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-input"]
+    options = ["--no-deps", "--only-binary=:all:", "--dest", str(folder)]
+    child = Child(
+        "pip",
+        [*pip, *options, "--", requirement],
+        log=folder / "pip.log",
+        environment={"TMPDIR": str(scratch)},  # where room was checked, and what is left over is thrown away
+    )
     try:
-        done = subprocess.run(
-            [*command, "--disable-pip-version-check", "--dest", str(folder), "--", requirement],
-            env=_pip_environment(scratch),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_PIP_TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired:
-        raise UpstreamFailed(f"pip took too long to get {requirement}.", code="download_failed") from None
+        in_time = child.wait(_PIP_TIMEOUT_S)
+    finally:
+        child.terminate()
     wheels = list(folder.glob("*.whl"))
-    if done.returncode != 0 or len(wheels) != 1:
-        words = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
-        raise UpstreamFailed(f"pip could not get {requirement}: {words}", code="download_failed")
+    if child.exit_code != 0 or len(wheels) != 1:
+        words = child.last_words().splitlines() if in_time else ["it took too long"]
+        raise UpstreamFailed(
+            f"pip could not get {requirement}: {words[-1] if words else 'it gave no reason'}.", code="download_failed"
+        )
     return wheels[0]
 
 
@@ -181,11 +182,6 @@ def _resolve(host: str, port: int) -> list[str]:
     if isinstance(result, OSError):
         raise result
     return result
-
-
-def _pip_environment(scratch: Path) -> dict[str, str]:
-    """The present environment, so that pip finds its settings, with its scratch files where room was checked."""
-    return {**os.environ, "TMPDIR": str(scratch)}
 
 
 def _failed(reason: str, url: str) -> UpstreamFailed:

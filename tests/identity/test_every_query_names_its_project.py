@@ -1,0 +1,77 @@
+"""Rows belong to projects, so a store function that is not told the project can mix them up. None may forget."""
+
+import importlib
+import inspect
+import typing
+from pathlib import Path
+
+import argosy
+
+ROOT = Path(argosy.__file__).parent
+
+ALLOWED = {
+    # The first start: there is no project yet.
+    "argosy.identity.store.bootstrap",
+    "argosy.identity.store.default_project",
+    # Who is calling is what finds the project, so all keys must be at hand.
+    "argosy.identity.store.callers_by_hash",
+    # An engine serves all projects: it loads every adapter of its base. Who may call which is the route's business.
+    "argosy.catalog.store.adapters_of",
+    # The price list is the platform's: the same for every project.
+    "argosy.billing.store.ensure_price",
+    "argosy.billing.store.current_prices",
+    "argosy.billing.store.price_history",
+    "argosy.billing.store.prices_by_id",
+    # They write rows that name their projects.
+    "argosy.billing.store.insert_usage",
+    "argosy.billing.store.post",
+    "argosy.billing.invoices.store.insert_invoice",
+    # The worker's sweep: it looks for jobs of every project, and gets each one's project with it.
+    "argosy.tuning.store.unfinished",
+    "argosy.tuning.store.job_at_work",
+}
+"""Functions that speak for the whole platform, each with its reason."""
+
+
+def store_functions():
+    for file in sorted(ROOT.rglob("store.py")):
+        name = ".".join(("argosy", *file.relative_to(ROOT).with_suffix("").parts))
+        module = importlib.import_module(name)
+        for member, function in inspect.getmembers(module, inspect.isfunction):
+            queries = next(iter(inspect.signature(function).parameters), None) == "tx"
+            if queries and not member.startswith("_") and function.__module__ == name:
+                yield f"{name}.{member}", function
+
+
+def names_a_project(function):
+    """Whether a parameter is a project's id, or an object that carries one, such as a job."""
+    try:
+        hints = typing.get_type_hints(function)
+    except NameError:  # a type that is only imported for checking: its function needs a line in ALLOWED
+        hints = {}
+    return any(
+        name in ("project_id", "project_ids") or carries_project(hints.get(name))
+        for name in inspect.signature(function).parameters
+    )
+
+
+def carries_project(hint):
+    return "project_id" in getattr(hint, "__annotations__", {}) or any(map(carries_project, typing.get_args(hint)))
+
+
+def test_every_store_function_is_told_the_project():
+    forgetful = [name for name, function in store_functions() if not names_a_project(function) and name not in ALLOWED]
+    assert forgetful == [], "give them (tx, project_id, ...), or list them in ALLOWED with the reason"
+
+
+def test_a_function_that_forgets_is_noticed():
+    def forgets(tx: object, file_id: str) -> None: ...
+
+    def remembers(tx: object, project_id: str, file_id: str) -> None: ...
+
+    assert not names_a_project(forgets)
+    assert names_a_project(remembers)
+
+
+def test_the_list_of_exceptions_has_no_stale_entries():
+    assert ALLOWED <= {name for name, _ in store_functions()}
