@@ -1,6 +1,6 @@
 """Evaluation: graders that say whether an answer is right, and statistics that say what a score is worth.
 
-Pure functions, no I/O. An evaluation here is *quality*; speed is measured by ``bench``. Every score carries an interval,
+Pure functions, no I/O. An evaluation here is *quality*; speed is measured by ``bench``. Every score has an interval,
 and two models that answered the same items are compared item by item, because that needs far fewer items than two
 separate scores.
 """

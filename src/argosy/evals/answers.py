@@ -25,7 +25,7 @@ def whole_object(answer: str) -> dict[str, Any] | None:
     """The JSON object that the whole answer is, or None.
 
     Whitespace around it and one Markdown code fence around it are allowed. Any other word before or after it, a key
-    given twice, NaN or a truncated object make it None: a program that reads the answer could not have used it as it is.
+    given twice, NaN or a truncated object make it None: a program reading the answer could not have used it as it is.
     """
     text = answer.strip()
     fenced = _FENCE.match(text)

@@ -30,8 +30,8 @@ def compare(
 ) -> Comparison:
     """Compare outcomes at the same positions. Raises ValueError when the two do not have as many items.
 
-    Verdict: *equivalent* when the whole interval lies within plus-minus ``margin``; else *better* (or *worse*) when the
-    interval excludes 0 and the exact test agrees at the same level; else *inconclusive*, which is not the same as equal.
+    Verdict: *equivalent* when the whole interval lies within plus-minus ``margin``; else *better* (*worse*) when the
+    interval excludes 0 and the exact test agrees at the same level; else *inconclusive*, which does not mean equal.
     """
     if len(before) != len(after):
         raise ValueError(f"paired outcomes need the same items, not {len(before)} and {len(after)}")

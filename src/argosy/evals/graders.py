@@ -1,4 +1,4 @@
-"""Graders: does this answer pass? Each takes the expected value and the text that a model wrote, and never raises on it."""
+"""Graders: does this answer pass? Each takes the expected value and the text a model wrote, and never raises on it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def exact_match(expected: Mapping[str, Any], answer: str) -> bool:
 
 
 def field_match(expected: Mapping[str, Any], answer: str, fields: Sequence[str]) -> dict[str, bool]:
-    """The lenient score, one per field: equal in the answer's first JSON object. A missing field is wrong, even for null."""
+    """The lenient score, one per field: equal in the first JSON object. A missing field is wrong, even for null."""
     found = first_object(answer) or {}
     return {name: name in found and same_json(expected.get(name), found[name]) for name in fields}
 
