@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from argosy.billing.prices import Price, Tariff
-from argosy.billing.rating import Entry
+from argosy.billing.rating import QUANTITIES, Entry
 from argosy.billing.tables import ledger_entries, price_versions, usage_events
 from argosy.core import Invalid, new_id, now
 from argosy.runtime import Transaction, bump_version
@@ -71,6 +71,13 @@ def insert_usage(tx: Transaction, rows: Sequence[dict[str, Any]]) -> set[str]:
         statement = insert_once(tx, usage_events).values(rows[start : start + _INSERT_AT_ONCE])
         inserted.update(tx.execute(statement.returning(usage_events.c.id)).scalars())
     return inserted
+
+
+def unit_columns() -> dict[str, Any]:
+    """Units of each of `QUANTITIES` of a usage row, as expressions over `usage_events`."""
+    used = usage_events.c
+    counts = (used.prompt_tokens - used.cached_tokens, used.cached_tokens, used.completion_tokens, used.training_tokens)
+    return dict(zip(QUANTITIES, counts, strict=True))
 
 
 def post(tx: Transaction, entries: Sequence[Entry]) -> None:

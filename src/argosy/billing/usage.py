@@ -6,6 +6,9 @@ writes or replays it, is the same event. Both are stored as arrays: new fields g
 
 import msgspec
 
+TRAINING = "training"
+"""The kind of a fine-tuning job's usage."""
+
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="intent"):
     """A request that is about to be dispatched. Durable before its first byte goes out."""

@@ -23,8 +23,8 @@ _LABELS = {
         "cached_input": "Input, cached",
         "output": "Output",
         "training": "Training",
-        "note": "{count} requests and jobs. Each one's amount is rounded to a millionth on its own; the lines are their "
-        "sums, so anyone can add this bill up again from the usage events.",
+        "note": "{count} requests and jobs. Each one's amount is rounded to a millionth on its own; the lines are "
+        "their sums, so anyone can add this bill up again from the usage events.",
     },
     "zh": {
         "title": "账单",
@@ -42,7 +42,8 @@ _LABELS = {
         "cached_input": "输入（命中缓存）",
         "output": "输出",
         "training": "训练",
-        "note": "共 {count} 次请求与任务。每一笔金额各自四舍五入到百万分之一，各行为其总和，因此任何人都能用用量明细重新核算这张账单。",
+        "note": "共 {count} 次请求与任务。每一笔金额各自四舍五入到百万分之一，各行为其总和，"
+        "因此任何人都能用用量明细重新核算这张账单。",
     },
 }
 LANGUAGES = tuple(_LABELS)
@@ -50,7 +51,8 @@ LANGUAGES = tuple(_LABELS)
 
 _STYLE = """
 :root{color-scheme:light dark}
-body{font:15px/1.5 system-ui,"Noto Sans CJK SC","Microsoft YaHei",sans-serif;max-width:50rem;margin:3rem auto;padding:0 1rem}
+body{font:15px/1.5 system-ui,"Noto Sans CJK SC","Microsoft YaHei",sans-serif;
+  max-width:50rem;margin:3rem auto;padding:0 1rem}
 h1{font-weight:600;margin-bottom:.2em}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em 1.5em;margin:1.5em 0}
 dt{opacity:.65}dd{margin:0}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sqlalchemy import Row, exists, func, insert, literal, or_, select, update
 
 from argosy.billing.rating import QUANTITIES
-from argosy.billing.store import insert_once
+from argosy.billing.store import insert_once, unit_columns
 from argosy.billing.tables import (
     invoice_items,
     invoice_lines,
@@ -67,13 +67,7 @@ def claim_events(tx: Transaction, project_id: str, invoice_id: str, start: int, 
 def claimed_totals(tx: Transaction, project_id: str, invoice_id: str) -> Sequence[Row[Any]]:
     """Units and amounts of the claimed events by model and price version, with the unit prices."""
     used = usage_events.c
-    units = {
-        "input": used.prompt_tokens - used.cached_tokens,
-        "cached_input": used.cached_tokens,
-        "output": used.completion_tokens,
-        "training": used.training_tokens,
-    }
-    sums = [func.sum(units[name]).label(f"{name}_units") for name in QUANTITIES]
+    sums = [func.sum(units).label(f"{name}_units") for name, units in unit_columns().items()]
     sums += [func.sum(used[f"{name}_amount"]).label(f"{name}_amount") for name in QUANTITIES]
     unit_prices = [price_versions.c[name].label(f"{name}_price") for name in QUANTITIES]
     keys = [used.model, used.price_version, price_versions.c.currency, *(price_versions.c[name] for name in QUANTITIES)]

@@ -52,15 +52,20 @@ class Bucket:
     results: tuple[Totals, ...]
 
 
-def report(tx: Transaction, project_ids: Sequence[str], question: Question) -> tuple[list[Bucket], int | None]:
-    """The buckets, empty ones too, and the time at which the next page begins, if there is more."""
+def report(
+    tx: Transaction, project_ids: Sequence[str], question: Question, *, training: bool
+) -> tuple[list[Bucket], int | None]:
+    """The buckets, empty ones too, and the time at which the next page begins, if there is more.
+
+    ``training`` says whether jobs count, or requests alone.
+    """
     width_s, first = question.width_s, question.start_time // question.width_s
     last = (question.end_time - 1) // width_s
     past = min(first + question.limit, last + 1)
     end = min(question.end_time, past * width_s)
     group_by = tuple(name for name in GROUPS if name in question.group_by)
     by_bucket: dict[int, list[Totals]] = {}
-    for row in store.sums(tx, project_ids, question, group_by, question.start_time, end):
+    for row in store.sums(tx, project_ids, question, group_by, end=end, training=training):
         by_bucket.setdefault(row.bucket, []).append(
             Totals(
                 {name: getattr(row, name) for name in group_by},

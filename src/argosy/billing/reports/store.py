@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, Select, func, select, tuple_
 
 from argosy.billing.rating import QUANTITIES
+from argosy.billing.store import unit_columns
 from argosy.billing.tables import invoice_items, price_versions, usage_events
+from argosy.billing.usage import TRAINING
 from argosy.runtime import Transaction
 
 if TYPE_CHECKING:
@@ -20,20 +22,28 @@ _used = usage_events.c
 
 
 def sums(
-    tx: Transaction, project_ids: Sequence[str], question: Question, group_by: Sequence[str], start: int, end: int
+    tx: Transaction,
+    project_ids: Sequence[str],
+    question: Question,
+    group_by: Sequence[str],
+    *,
+    end: int,
+    training: bool,
 ) -> Sequence[Row[Any]]:
-    """Counts and amounts from ``start`` to before ``end`` (unix seconds), by number of bucket and by ``group_by``."""
+    """Counts and amounts up to before ``end`` (unix seconds), by number of bucket and by ``group_by``."""
     bucket = (_used.finished_us // (question.width_s * _MICRO)).label("bucket")
     groups = [bucket, price_versions.c.currency, *(_used[name] for name in group_by)]
     columns = [func.count().label("events")]
-    columns += [func.sum(expression).label(name) for name, expression in _units().items()]
+    columns += [func.sum(expression).label(name) for name, expression in unit_columns().items()]
     columns += [func.sum(_used[f"{name}_amount"]).label(f"{name}_amount") for name in QUANTITIES]
     statement = (
         select(*groups, *columns)
         .join(price_versions, price_versions.c.id == _used.price_version)
         .where(_used.project_id.in_(project_ids))
-        .where(_used.finished_us >= start * _MICRO, _used.finished_us < end * _MICRO)
+        .where(_used.finished_us >= question.start_time * _MICRO, _used.finished_us < end * _MICRO)
     )
+    if not training:
+        statement = statement.where(_used.kind != TRAINING)
     for name, values in question.only.items():
         statement = statement.where(_used[name].in_(values))
     return tx.execute(statement.group_by(*groups).order_by(*groups)).all()
@@ -70,7 +80,7 @@ def select_event(tx: Transaction, project_id: str, event_id: str) -> Row[Any] | 
 
 def _with_price(project_id: str) -> Select[Any]:
     """The project's events with their prices, their invoices if any, and units by quantity."""
-    units = [expression.label(f"{name}_units") for name, expression in _units().items()]
+    units = [expression.label(f"{name}_units") for name, expression in unit_columns().items()]
     unit_prices = [price_versions.c[name].label(f"{name}_price") for name in QUANTITIES]
     return (
         select(usage_events, price_versions.c.currency, invoice_items.c.invoice_id, *units, *unit_prices)
@@ -78,13 +88,3 @@ def _with_price(project_id: str) -> Select[Any]:
         .outerjoin(invoice_items, invoice_items.c.usage_id == _used.id)
         .where(_used.project_id == project_id)
     )
-
-
-def _units() -> dict[str, Any]:
-    """Units of each of `QUANTITIES`, as columns."""
-    return {
-        "input": _used.prompt_tokens - _used.cached_tokens,
-        "cached_input": _used.cached_tokens,
-        "output": _used.completion_tokens,
-        "training": _used.training_tokens,
-    }

@@ -1,0 +1,133 @@
+"""``/v1/prices``, ``/v1/usage/events``, ``/v1/ledger``: everything that is needed to add a bill up again.
+
+Amounts are integers in micro-units (millionths of the currency's unit), prices micro-units per million tokens.
+"""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+
+from argosy.api.billing_scope import flush_usage, visible_project
+from argosy.api.context import BillingCaller, PlatformParts, identify
+from argosy.billing import QUANTITIES, REVENUE, Price, balances, current_prices, list_entries, price_history
+from argosy.billing.reports import EventFilter, EventLine, get_event, list_events
+
+router = APIRouter(tags=["billing"])
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+ProjectId = Annotated[str | None, Query(description="Another project of the organization; administrators only.")]
+
+
+@router.get("/v1/prices")
+def prices(request: Request, parts: PlatformParts, history: bool = False) -> dict[str, Any]:
+    """Present prices of all models, or all versions there ever were. For every key."""
+    identify(parts.keys, request.headers.get("authorization"))
+    with parts.database.read() as tx:
+        found = price_history(tx) if history else list(current_prices(tx).values())
+    return {"object": "list", "data": [_price(price) for price in found], "has_more": False}
+
+
+@router.get("/v1/usage/events")
+def usage_events(
+    parts: PlatformParts,
+    caller: BillingCaller,
+    project_id: ProjectId = None,
+    start_time: int | None = None,
+    end_time: int | None = None,
+    model: str | None = None,
+    invoice_id: str | None = None,
+    after: str | None = None,
+    limit: Limit = 100,
+    order: Literal["asc", "desc"] = "desc",
+) -> dict[str, Any]:
+    """Each request and job with its counts, price version and amounts, by the time at which it finished."""
+    wanted = EventFilter(start_time, end_time, model, invoice_id)
+    flush_usage(parts)
+    with parts.database.read() as tx:
+        project = visible_project(tx, caller, project_id)
+        found = list_events(tx, project, wanted, after=after, limit=limit + 1, newest_first=order == "desc")
+    return _list([_event(line) for line in found[:limit]], has_more=len(found) > limit)
+
+
+@router.get("/v1/usage/events/{event_id}")
+def usage_event(
+    event_id: str, parts: PlatformParts, caller: BillingCaller, project_id: ProjectId = None
+) -> dict[str, Any]:
+    """One request or job, by the id in its ``x-request-id`` header, or the job's id."""
+    flush_usage(parts)
+    with parts.database.read() as tx:
+        return _event(get_event(tx, visible_project(tx, caller, project_id), event_id))
+
+
+@router.get("/v1/ledger")
+def ledger(
+    parts: PlatformParts,
+    caller: BillingCaller,
+    project_id: ProjectId = None,
+    after: int = 0,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """Ledger entries in the order in which they were posted, and the balance of every account.
+
+    Debits are positive, credits negative, and each transaction sums to zero. ``charged`` is what all usage cost.
+    """
+    flush_usage(parts)
+    with parts.database.read() as tx:
+        project = visible_project(tx, caller, project_id)
+        found, totals = list_entries(tx, project, after, limit + 1), balances(tx, project)
+    data = [{"object": "ledger.entry", **row._mapping} for row in found[:limit]]
+    page = _list(data, has_more=len(found) > limit)
+    return page | {"project_id": project, "balances": totals, "charged": -totals.get(REVENUE, 0)}
+
+
+def _list(data: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
+    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": has_more}
+
+
+def _price(price: Price) -> dict[str, Any]:
+    return {
+        "id": price.id,
+        "object": "price",
+        "model": price.model,
+        "version": price.version,
+        "currency": price.currency,
+        **{name: getattr(price, name) for name in QUANTITIES},
+        "created_at": price.created_at,
+    }
+
+
+def _event(line: EventLine) -> dict[str, Any]:
+    return {
+        "id": line.id,
+        "object": "usage.event",
+        "project_id": line.project_id,
+        "api_key_id": line.key_id,
+        "kind": line.kind,
+        "model": line.model,
+        "base_model": line.base_model,
+        "outcome": line.outcome,
+        "estimated": line.estimated,
+        "started_us": line.started_us,
+        "finished_us": line.finished_us,
+        "usage": {
+            "prompt_tokens": line.units["input"] + line.units["cached_input"],
+            "cached_tokens": line.units["cached_input"],
+            "completion_tokens": line.units["output"],
+            "training_tokens": line.units["training"],
+        },
+        "price_version": line.price_version,
+        "currency": line.currency,
+        "quantities": [
+            {
+                "quantity": name,
+                "units": line.units[name],
+                "unit_price": line.unit_prices[name],
+                "amount": line.amounts[name],
+            }
+            for name in QUANTITIES
+            if line.units[name]
+        ],
+        "total": line.total,
+        "invoice_id": line.invoice_id,
+    }
