@@ -35,7 +35,7 @@ class ChartSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def parse(cls, text: str) -> ChartSpec:
-        """Read a model's answer: JSON, allowed only surrounding blanks or one code fence. Raises Invalid with the reason."""
+        """Read a model's answer: JSON, at most in a code fence or among blanks. Raises Invalid with the reason."""
         if len(text) > _TEXT_MAX:
             raise _invalid(f"it has {len(text):,} characters, the limit is {_TEXT_MAX:,}")
         text = text.strip()

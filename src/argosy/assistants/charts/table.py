@@ -73,7 +73,8 @@ class Table:
         cursor = self._connection.cursor()
         with _interrupted_after(cursor, timeout_s):
             try:
-                return cursor.execute(query.sql, list(query.params)).fetchall()
+                rows: list[tuple[Cell, ...]] = cursor.execute(query.sql, list(query.params)).fetchall()
+                return rows
             except duckdb.InterruptException as error:
                 message = f"The query took longer than {timeout_s:g} s. Ask for a shorter period or fewer groups."
                 raise Invalid(message, code="query_too_slow") from error
@@ -84,7 +85,7 @@ class Table:
 
     def values(self, column: str) -> list[str] | None:
         """Return a text column's distinct values in order, or None when there are too many to list (over 200)."""
-        query = f'SELECT DISTINCT {quoted(column, self)} AS v FROM data WHERE v IS NOT NULL ORDER BY v LIMIT {_FEW_VALUES + 1}'  # noqa: S608, E501 - the identifier is checked and quoted
+        query = f"SELECT DISTINCT {quoted(column, self)} AS v FROM data WHERE v IS NOT NULL ORDER BY v LIMIT {_FEW_VALUES + 1}"  # noqa: S608, E501 - the identifier is checked and quoted
         found = [str(row[0]) for row in self.run(Query(query, ()))]
         return found if len(found) <= _FEW_VALUES else None
 

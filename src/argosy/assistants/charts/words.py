@@ -26,8 +26,8 @@ _WORDS = {
     },
 }  # fmt: skip
 
-_ZH_UNITS = ((100_000_000, "亿"), (10_000, "万"))
-_EN_UNITS = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "K"))
+_ZH_UNITS: tuple[tuple[int, str], ...] = ((100_000_000, "亿"), (10_000, "万"))
+_EN_UNITS: tuple[tuple[int, str], ...] = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "K"))
 
 
 def word(name: str, language: str) -> str:
@@ -55,14 +55,22 @@ def subtitle_of(spec: ChartSpec, language: str) -> str:
     return " · ".join([*spec.filters.values(), period])
 
 
+def period_parts(day: date, period: str, language: str) -> tuple[str, str]:
+    """Return a period's short label and its year, e.g. ("Mar", "2019"); the first is empty for a year."""
+    year = f"{day.year}" if language == "en" else f"{day.year}年"
+    if period == "year":
+        return "", year
+    if period == "quarter":
+        return f"Q{(day.month + 2) // 3}", year
+    return (f"{day:%b}" if language == "en" else f"{day.month}月"), year
+
+
 def period_name(day: date, period: str, language: str) -> str:
     """Return the name of the month, quarter or year that begins on this day."""
-    if period == "year":
-        return f"{day.year}" if language == "en" else f"{day.year}年"
-    if period == "quarter":
-        quarter = (day.month + 2) // 3
-        return f"Q{quarter} {day.year}" if language == "en" else f"{day.year}年{quarter}季度"
-    return f"{day:%b %Y}" if language == "en" else f"{day.year}年{day.month}月"
+    if period == "quarter" and language == "zh":
+        return f"{day.year}年{(day.month + 2) // 3}季度"
+    short, year = period_parts(day, period, language)
+    return f"{short} {year}".strip() if language == "en" else f"{year}{short}"
 
 
 def group_name(cell: Cell, spec: ChartSpec, language: str) -> str:
@@ -74,13 +82,16 @@ def group_name(cell: Cell, spec: ChartSpec, language: str) -> str:
 
 def short_number(value: Decimal | int | float, language: str) -> str:
     """Write a number for a label in at most four digits: 1.23M, 456K; 123.4万, 1.2亿."""
-    for size, unit in _ZH_UNITS if language == "zh" else _EN_UNITS:
-        if abs(value) >= size:
-            scaled = float(value) / size
-            return f"{scaled:,.{2 if abs(scaled) < 10 else 1 if abs(scaled) < 1000 else 0}f}{unit}"
+    units = _ZH_UNITS if language == "zh" else _EN_UNITS
+    for size, unit in units:
+        scaled = float(value) / size
+        if abs(scaled) >= 1:
+            digits = f"{scaled:,.{2 if abs(scaled) < 10 else 1 if abs(scaled) < 1000 else 0}f}"
+            whole = digits.rstrip("0").rstrip(".") if "." in digits else digits
+            return whole.replace("-", "−") + unit
     return full_number(value)
 
 
 def full_number(value: Decimal | int | float) -> str:
-    """Write a number exactly as charts' tables show it: grouped, two decimals unless it is whole."""
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
+    """Write a number exactly: grouped, two decimals unless it is whole, with a true minus sign."""
+    return (f"{value:,.0f}" if value == int(value) else f"{value:,.2f}").replace("-", "−")
