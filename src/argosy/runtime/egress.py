@@ -70,10 +70,8 @@ def download_wheel(requirement: str, folder: Path) -> Path:
         child.terminate()
     wheels = list(folder.glob("*.whl"))
     if child.exit_code != 0 or len(wheels) != 1:
-        words = child.last_words().splitlines() if in_time else ["it took too long"]
-        raise UpstreamFailed(
-            f"pip could not get {requirement}: {words[-1] if words else 'it gave no reason'}.", code="download_failed"
-        )
+        reason = child.last_words().rpartition("\n")[2].removeprefix("ERROR: ") if in_time else "it took too long"
+        raise UpstreamFailed(f"pip could not get {requirement}: {reason or 'no reason given'}.", code="download_failed")
     return wheels[0]
 
 
