@@ -1,0 +1,10 @@
+"""The HTTP face: OpenAI's routes and the platform's own, one body for all errors, health, metrics and the OpenAPI document.
+
+Completions are plain ASGI, for speed; everything else is FastAPI.
+"""
+
+from argosy.api.application import create_app
+from argosy.api.context import Platform
+from argosy.api.server import serve
+
+__all__ = ["Platform", "create_app", "serve"]

@@ -1,0 +1,1 @@
+"""Routes that OpenAI has too, one file per noun, on its wire."""

@@ -1,0 +1,104 @@
+"""The OpenAPI description of the completions, which are plain ASGI and so describe themselves nowhere else."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+_NUMBER, _WHOLE, _TEXT, _FLAG = {"type": "number"}, {"type": "integer"}, {"type": "string"}, {"type": "boolean"}
+_COMMON: dict[str, Any] = {
+    "model": {**_TEXT, "description": "A name from GET /v1/models."},
+    "stream": _FLAG,
+    "stream_options": {"type": "object", "properties": {"include_usage": _FLAG}},
+    "n": {**_WHOLE, "minimum": 1, "maximum": 128},
+    "seed": _WHOLE,
+    "max_tokens": {**_WHOLE, "minimum": 1},
+    "temperature": {**_NUMBER, "minimum": 0, "maximum": 2},
+    "top_p": {**_NUMBER, "minimum": 0, "maximum": 1},
+    "frequency_penalty": {**_NUMBER, "minimum": -2, "maximum": 2},
+    "presence_penalty": {**_NUMBER, "minimum": -2, "maximum": 2},
+    "stop": {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]},
+}
+_ROLES = ["system", "developer", "user", "assistant", "tool", "function"]
+_MESSAGE = {
+    "type": "object",
+    "required": ["role"],
+    "properties": {
+        "role": {**_TEXT, "enum": _ROLES},
+        "content": {"oneOf": [_TEXT, {"type": "array", "items": {"type": "object"}}, {"type": "null"}]},
+    },
+}
+_CHAT = {
+    **_COMMON,
+    "messages": {"type": "array", "minItems": 1, "items": _MESSAGE},
+    "max_completion_tokens": {**_WHOLE, "minimum": 1},
+    "logprobs": _FLAG,
+    "top_logprobs": {**_WHOLE, "minimum": 0, "maximum": 20},
+    "response_format": {"type": "object", "description": "text, json_object, or json_schema, which is enforced."},
+    "tools": {"type": "array", "items": {"type": "object"}},
+}
+_TEXT_COMPLETION = {
+    **_COMMON,
+    "prompt": {"oneOf": [_TEXT, {"type": "array", "minItems": 1}]},
+    "logprobs": {**_WHOLE, "minimum": 0, "maximum": 20},
+}
+_ERRORS = {
+    "400": "The request cannot be carried out as written.",
+    "401": "No API key, or one that is unknown or revoked.",
+    "403": "The key lacks the scope 'inference'.",
+    "404": "No such model for this project; the message names near ones.",
+    "413": "The body is too large.",
+    "502": "The engine failed.",
+    "503": "No replica is ready, or usage cannot be recorded; see Retry-After.",
+}
+ERROR_SCHEMA = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": _TEXT,
+                "type": _TEXT,
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+                "details": {},
+            },
+        }
+    },
+}
+
+
+def describe_completions(app: FastAPI) -> None:
+    """Make /openapi.json complete: the completions beside FastAPI's own routes, and the keys."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+            components = schema.setdefault("components", {})
+            components.setdefault("schemas", {})["Error"] = ERROR_SCHEMA
+            components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+            schema["security"] = [{"key": []}]
+            schema["paths"]["/v1/chat/completions"] = {"post": _operation("Chat", _CHAT, ["model", "messages"])}
+            schema["paths"]["/v1/completions"] = {"post": _operation("Text", _TEXT_COMPLETION, ["model", "prompt"])}
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _operation(name: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    body = {"type": "object", "required": required, "properties": properties}
+    answer = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {"schema": _TEXT}}
+    return {
+        "tags": ["Completions"],
+        "summary": f"{name} completion",
+        "operationId": f"create_{name.lower()}_completion",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {
+            "200": {"description": "The answer, or a stream of events.", "content": answer},
+            **{status: {"description": text, "content": error} for status, text in _ERRORS.items()},
+        },
+    }

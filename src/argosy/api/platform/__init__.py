@@ -1,0 +1,1 @@
+"""Routes of the platform's own, one file per noun."""

@@ -1,0 +1,120 @@
+"""Whole answers, and the few things that cannot be done by replacing bytes: several choices, old log probabilities."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from argosy.gateway.events import Shape, Transform, malformed, read_usage, swaps
+from argosy.gateway.metering import Usage
+from argosy.gateway.requests import Kind, Request
+
+
+class _Answer(msgspec.Struct):
+    id: str = ""
+    model: str = ""
+    usage: dict[str, Any] | None = None
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+_JSON = msgspec.json.Decoder(dict[str, Any])
+
+
+def shape_of(request: Request, request_id: str, part: int) -> Shape:
+    """How one part of the answer is to look."""
+    several = request.parts > 1
+    steps: list[Transform] = []
+    if request.text_logprobs:
+        steps.append(with_text_logprobs)
+    if several:
+        steps.append(lambda event: with_index(event, part))
+    return Shape(
+        request_id=request_id,
+        model=request.model,
+        include_usage=request.include_usage and not several,
+        closes=not several,
+        transform=_chained(steps) if steps else None,
+    )
+
+
+def whole(body: bytes, shape: Shape) -> tuple[bytes, Usage]:
+    """An engine's whole answer as the client may see it, and its usage. Raises UpstreamFailed if it is malformed."""
+    try:
+        answer = _ANSWER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise malformed() from None
+    if answer.usage is None:
+        raise malformed()
+    pairs = swaps(body, {"id": (answer.id, shape.request_id), "model": (answer.model, shape.model)})
+    if pairs is None or shape.transform:
+        event = {**_JSON.decode(body), "id": shape.request_id, "model": shape.model}
+        body = msgspec.json.encode(shape.transform(event) if shape.transform else event)
+    for old, new in pairs or ():
+        body = body.replace(old, new, 1)
+    return body, read_usage(answer.usage)
+
+
+def fold(bodies: Sequence[bytes], usage: Usage) -> bytes:
+    """One answer from its parts: all their choices, and the usage of the whole."""
+    answers = [_JSON.decode(body) for body in bodies]
+    choices = [choice for answer in answers for choice in answer["choices"]]
+    return msgspec.json.encode({**answers[0], "choices": choices, "usage": usage_body(usage)})
+
+
+def usage_body(usage: Usage) -> dict[str, Any]:
+    """Usage on OpenAI's wire."""
+    return {
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.prompt + usage.completion,
+        "prompt_tokens_details": {"cached_tokens": usage.cached},
+    }
+
+
+def closing_event(request: Request, request_id: str, created: int, usage: Usage) -> dict[str, Any]:
+    """The event with the usage of an answer that came in several parts."""
+    kind = "chat.completion.chunk" if request.kind is Kind.CHAT else "text_completion"
+    return {
+        "id": request_id,
+        "object": kind,
+        "created": created,
+        "model": request.model,
+        "choices": [],
+        "usage": usage_body(usage),
+    }
+
+
+def with_index(event: dict[str, Any], index: int) -> dict[str, Any]:
+    """The choices of one part, numbered as the client expects."""
+    return {**event, "choices": [{**choice, "index": index} for choice in event.get("choices", ())]}
+
+
+def with_text_logprobs(event: dict[str, Any]) -> dict[str, Any]:
+    """Log probabilities in the shape of text completions, where the engine gives that of chat."""
+    return {**event, "choices": [_old_logprobs(choice) for choice in event.get("choices", ())]}
+
+
+def _old_logprobs(choice: dict[str, Any]) -> dict[str, Any]:
+    content = (choice.get("logprobs") or {}).get("content")
+    if content is None:
+        return choice
+    offsets, offset = [], 0
+    for token in content:
+        offsets.append(offset)
+        offset += len(token["token"])
+    logprobs = {
+        "tokens": [token["token"] for token in content],
+        "token_logprobs": [token["logprob"] for token in content],
+        "top_logprobs": [{top["token"]: top["logprob"] for top in token["top_logprobs"]} for token in content],
+        "text_offset": offsets,
+    }
+    return {**choice, "logprobs": logprobs}
+
+
+def _chained(steps: Sequence[Transform]) -> Transform:
+    def apply(event: dict[str, Any]) -> dict[str, Any]:
+        for step in steps:
+            event = step(event)
+        return event
+
+    return apply

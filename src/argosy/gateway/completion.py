@@ -1,0 +1,154 @@
+"""The story of one completion: admission, routing, an intent on disk, the relay, and one outcome for every ending."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+from argosy.billing import Intent, Journal
+from argosy.core import ArgosyError, Invalid, now, now_us
+from argosy.gateway.answers import closing_event, fold
+from argosy.gateway.dispatch import Call, Dispatch, Send
+from argosy.gateway.events import DONE, write_event
+from argosy.gateway.metering import Meter, Part, Usage
+from argosy.gateway.refresh import Refresher
+from argosy.gateway.relay import Deadlines, Relay
+from argosy.gateway.requests import Request
+from argosy.gateway.routing import Offer, RouteTable
+from argosy.identity import Caller, KeyRing
+from argosy.runtime import Database
+from argosy.serving import Route
+
+T = TypeVar("T")
+
+
+class Gateway:
+    """The data plane of one API process."""
+
+    def __init__(
+        self,
+        database: Database,
+        keys: KeyRing,
+        journal: Journal,
+        *,
+        table: RouteTable | None = None,
+        deadlines: Deadlines | None = None,
+    ) -> None:
+        deadlines = deadlines or Deadlines()
+        self._table = table or RouteTable(database)
+        self._journal = journal
+        self._relay = Relay(deadlines)
+        self._dispatch = Dispatch(self._table, self._relay, deadlines)
+        self._refresher = Refresher([keys.refresh, self._table.refresh])
+        self.tokens: Counter[str] = Counter()
+        """Tokens of all outcomes so far, by kind: prompt, cached, completion."""
+        self.outcomes: Counter[str] = Counter()
+        """Requests that were dispatched, by how they ended."""
+
+    async def start(self) -> None:
+        """Load the configuration and open the connection pool. Raises what the database raises."""
+        await asyncio.to_thread(self._refresher.start)
+        await self._relay.start()
+
+    async def stop(self) -> None:
+        """Close what `start` opened. Requests still in flight end as if their engine were lost."""
+        await asyncio.to_thread(self._refresher.stop)
+        await self._relay.stop()
+
+    def refresh(self) -> None:
+        """Load a changed configuration now, rather than within a quarter of a second."""
+        self._refresher.refresh()
+
+    def models(self, project_id: str) -> list[Route]:
+        """The models that a project may use, by name."""
+        return self._table.models(project_id)
+
+    async def answer(self, request: Request, caller: Caller, request_id: str) -> bytes:
+        """The whole answer as JSON. Cancelling it tells the engine to stop. Raises the errors of `argosy.core`."""
+        call = self._admit(request, caller, request_id)
+        if request.parts == 1:
+            return await _settled(call, self._dispatch.collect(call, 0))
+        parts = range(request.parts)
+        bodies = await _settled(call, together(self._dispatch.collect(call, part) for part in parts))
+        return fold(bodies, call.meter.totals()[0])
+
+    async def stream(self, request: Request, caller: Caller, request_id: str, send: Send) -> None:
+        """Give the answer to ``send`` as server-sent events, as it comes. Cancelling it tells the engine to stop.
+
+        Raises the errors of `argosy.core`, before the first ``send`` as well as after.
+        """
+        call = self._admit(request, caller, request_id)
+        if request.parts == 1:
+            await _settled(call, self._dispatch.pass_on(call, 0, send))
+        else:
+            await _settled(call, self._pass_on_all(call, send))
+
+    async def _pass_on_all(self, call: Call, send: Send) -> None:
+        """Several parts at once, their events mixed as they come, then the usage of all."""
+        await together(self._dispatch.pass_on(call, part, send) for part in range(call.request.parts))
+        if call.request.include_usage:
+            usage, _ = call.meter.totals()
+            await send(write_event(closing_event(call.request, call.id, now(), usage)))
+        call.meter.settle("complete")
+        await send(DONE)
+
+    def _admit(self, request: Request, caller: Caller, request_id: str) -> Call:
+        """Check that the model is there for this caller, and start to write the intent. Raises NotFound, Invalid."""
+        offer = self._table.find(caller.project_id, request.model)
+        if request.tools and not getattr(offer.route, "tools", True):
+            raise Invalid(
+                f"The model '{request.model}' cannot call tools. Leave 'tools' out, or use 'response_format' with a "
+                "JSON schema.",
+                code="unsupported_parameter",
+                param="tools",
+            )
+        parts = [Part() for _ in range(request.parts)]
+        meter = Meter(self._journal, _intent(request, caller, request_id, offer), parts, request.n, self._ended)
+        meter.begin()
+        return Call(request_id, caller.project_id, request, meter)
+
+    def _ended(self, outcome: str, usage: Usage) -> None:
+        self.outcomes[outcome] += 1
+        self.tokens.update(prompt=usage.prompt, cached=usage.cached, completion=usage.completion)
+
+
+def _intent(request: Request, caller: Caller, request_id: str, offer: Offer) -> Intent:
+    return Intent(
+        id=request_id,
+        project_id=caller.project_id,
+        key_id=caller.key_id,
+        kind=request.kind.value,
+        model=request.model,
+        base_model=offer.route.base_model,
+        price_version=offer.price_version or "",
+        prompt_estimate=request.prompt_estimate,
+        started_us=now_us(),
+    )
+
+
+async def _settled(call: Call, work: Awaitable[T]) -> T:
+    """Do the work, and write its outcome whichever way it ends."""
+    try:
+        result = await work
+    except asyncio.CancelledError:
+        call.meter.settle("client_gone")
+        raise
+    except ArgosyError:
+        call.meter.settle("upstream_cut")
+        raise
+    except BaseException:
+        call.meter.settle("failed")
+        raise
+    call.meter.settle("complete")
+    return result
+
+
+async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """All results in order. The first failure, or being cancelled, ends all of them before it is raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,108 @@
+"""One run of an engine for one part of a request: find a replica, wait for one that restarts, try again if it is safe."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import aiohttp
+
+from argosy.core import Unavailable, UpstreamFailed
+from argosy.gateway.answers import shape_of, whole
+from argosy.gateway.events import EventStream
+from argosy.gateway.metering import Meter
+from argosy.gateway.relay import Deadlines, Lost, NotReached, Relay
+from argosy.gateway.requests import Request
+from argosy.gateway.routing import RouteTable
+
+Send = Callable[[bytes], Awaitable[None]]
+T = TypeVar("T")
+
+LOSSES_LIMIT = 2
+"""Runs that may be lost to dying engines before the request itself is the suspect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One admitted request on its way."""
+
+    id: str
+    project_id: str
+    request: Request
+    meter: Meter
+
+
+class Dispatch:
+    """Runs parts. All of its methods raise the errors of `argosy.core`."""
+
+    def __init__(self, table: RouteTable, relay: Relay, deadlines: Deadlines) -> None:
+        self._table, self._relay, self._deadlines = table, relay, deadlines
+
+    async def collect(self, call: Call, index: int) -> bytes:
+        """The whole answer of a part, as the client may see it."""
+
+        async def attempt(response: aiohttp.ClientResponse) -> bytes:
+            body, usage = whole(await response.read(), shape_of(call.request, call.id, index))
+            call.meter.parts[index].usage = usage
+            await call.meter.safe()
+            return body
+
+        return await self._run(call, index, attempt)
+
+    async def pass_on(self, call: Call, index: int, send: Send) -> None:
+        """Give the events of a part to ``send`` as they come."""
+        meter, part = call.meter, call.meter.parts[index]
+
+        async def attempt(response: aiohttp.ClientResponse) -> None:
+            events = EventStream(part, shape_of(call.request, call.id, index))
+            async for data in response.content.iter_any():
+                if ready := events.feed(data):
+                    if not part.begun:
+                        await meter.safe()
+                        part.begun = True
+                    meter.count(part, events.tokens)
+                    if events.done and call.request.parts == 1:
+                        meter.settle("complete")
+                    await send(ready)
+            if not events.done:
+                raise Lost
+
+        await self._run(call, index, attempt)
+
+    async def _run(self, call: Call, index: int, attempt: Callable[[aiohttp.ClientResponse], Awaitable[T]]) -> T:
+        until = asyncio.get_running_loop().time() + self._deadlines.replica
+        losses = 0
+        while True:
+            offer = self._table.find(call.project_id, call.request.model)
+            if offer.route.url is not None:
+                body = call.request.upstream_body(offer.members, index)
+                call.meter.dispatched = True
+                try:
+                    async with self._relay.post(offer.route.url + call.request.kind.path, body) as response:
+                        return await attempt(response)
+                except NotReached:
+                    pass
+                except Lost:
+                    losses += 1
+                    _check_loss(begun=call.meter.parts[index].begun, losses=losses)
+            if asyncio.get_running_loop().time() >= until:
+                raise Unavailable(
+                    f"No replica of the model '{call.request.model}' is ready. Please try again shortly.",
+                    code="no_replica_ready",
+                    retry_after_s=2,
+                )
+            await asyncio.sleep(self._deadlines.poll)
+
+
+def _check_loss(*, begun: bool, losses: int) -> None:
+    """Raise if a lost run must not be repeated."""
+    if begun:
+        raise UpstreamFailed(
+            "The engine went away in the middle of this answer. What was delivered is all there is; please try again.",
+            code="upstream_cut",
+        )
+    if losses >= LOSSES_LIMIT:
+        raise UpstreamFailed(
+            "The engine went away while it worked on this request, twice. Please try again later.",
+            code="engine_lost",
+        )

@@ -1,0 +1,163 @@
+"""One engine's event stream, turned into what the client may see: our id and model name, and usage only if asked for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from argosy.core import UpstreamFailed
+from argosy.gateway.metering import Part, Usage
+
+DONE = b"data: [DONE]\n\n"
+Transform = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How an answer is to look to the client."""
+
+    request_id: str
+    model: str
+    include_usage: bool = False
+    closes: bool = True
+    """Whether the end of this stream is the end of the answer, so that [DONE] goes out."""
+    transform: Transform | None = None
+    """Applied to every event with choices, for what cannot be had by replacing bytes."""
+
+
+class _Head(msgspec.Struct):
+    id: str = ""
+    model: str = ""
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+_EVENT = msgspec.json.Decoder(dict[str, Any])
+# Inside a JSON string a quote is escaped, so these bytes can only be members of the event itself.
+_MARKS = (b'"usage":', b'"prompt_progress":', b'"error":', b"[DONE]")
+
+
+class EventStream:
+    """Feeds on bytes, gives whole events. Most events pass as they are, but for two replaced strings."""
+
+    def __init__(self, part: Part, shape: Shape) -> None:
+        self._part, self._shape = part, shape
+        self._transform = shape.transform
+        self._tail = b""
+        self._swaps: list[tuple[bytes, bytes]] | None = None
+        self.done = False
+        """Whether the engine has said that it is done: a stream that ends without it was cut."""
+        self.tokens = 0
+        """Tokens in the events of the last `feed`: one for each event that carries content."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes as they came, return whole events for the client. Raises UpstreamFailed for an error event."""
+        if self._tail:
+            data = self._tail + data
+        end = data.rfind(b"\n\n") + 2
+        if end < 2:
+            self._tail, self.tokens = data, 0
+            return b""
+        self._tail = data[end:]
+        if end < len(data):
+            data = data[:end]
+        if self._swaps is None or self._transform or any(mark in data for mark in _MARKS):
+            data = b"".join(map(self._event, data[:-2].split(b"\n\n")))
+        self.tokens = _tokens(data)
+        for old, new in self._swaps or ():
+            data = data.replace(old, new)
+        return data
+
+    def _event(self, event: bytes) -> bytes:
+        """One event that needs a closer look."""
+        if not event.startswith((b"data:", b"error:")):
+            return event + b"\n\n" if event.startswith(b":") else b""
+        payload = event[event.index(b":") + 1 :].strip()
+        if payload == b"[DONE]":
+            self.done = True
+            return DONE if self._shape.closes else b""
+        if self._swaps is None:
+            self._learn(payload)
+        if self._transform or any(mark in payload for mark in _MARKS[:3]):
+            return self._opened(payload)
+        return event + b"\n\n"
+
+    def _learn(self, payload: bytes) -> None:
+        """From the first event: what the engine calls the answer and the model, and how to replace it in bytes."""
+        try:
+            head = _HEAD.decode(payload)
+        except msgspec.DecodeError:
+            raise malformed() from None
+        pairs = swaps(payload, {"id": (head.id, self._shape.request_id), "model": (head.model, self._shape.model)})
+        if pairs is None:
+            self._transform = self._transform or (lambda event: event)
+        self._swaps = pairs or []
+
+    def _opened(self, payload: bytes) -> bytes:
+        """An event taken apart: usage is noted and shown only if asked for, progress is noted, an error is raised."""
+        try:
+            event = _EVENT.decode(payload)
+        except msgspec.DecodeError:
+            raise malformed() from None
+        if event.get("error"):
+            raise UpstreamFailed("The engine failed while it was answering. Please try again.", code="engine_failed")
+        if progress := event.get("prompt_progress"):
+            self._part.prompt, self._part.cached = progress.get("total"), progress.get("cache", 0)
+            return b""
+        usage = event.pop("usage", None)
+        if usage:
+            self._part.usage = read_usage(usage)
+        shown = write_event(self._renamed(event)) if event.get("choices") else b""
+        if usage and self._shape.include_usage:
+            shown += write_event({**self._renamed(event), "choices": [], "usage": usage})
+        return shown
+
+    def _renamed(self, event: dict[str, Any]) -> dict[str, Any]:
+        event = {**event, "id": self._shape.request_id, "model": self._shape.model}
+        return self._transform(event) if self._transform and event.get("choices") else event
+
+
+def read_usage(usage: Mapping[str, Any]) -> Usage:
+    """The engine's own report. Raises UpstreamFailed if it is not one."""
+    details = usage.get("prompt_tokens_details") or {}
+    try:
+        return Usage(
+            int(usage["prompt_tokens"]), int(details.get("cached_tokens") or 0), int(usage["completion_tokens"])
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise malformed() from None
+
+
+def swaps(payload: bytes, names: Mapping[str, tuple[str, str]]) -> list[tuple[bytes, bytes]] | None:
+    """Pairs of bytes that rename the members, ``name: (old, new)``; None if the old ones are spelled in another way."""
+    pairs = []
+    for name, (old, new) in names.items():
+        for separator in (b":", b": "):
+            needle = b'"%s"' % name.encode() + separator + msgspec.json.encode(old)
+            if needle in payload:
+                pairs.append((needle, b'"%s":' % name.encode() + msgspec.json.encode(new)))
+                break
+        else:
+            return None
+    return pairs
+
+
+def malformed() -> UpstreamFailed:
+    """The engine answered with something that is not OpenAI's wire."""
+    return UpstreamFailed("The engine gave a malformed answer. Please try again.", code="engine_malformed")
+
+
+def write_event(event: Mapping[str, Any]) -> bytes:
+    """One server-sent event with a JSON payload."""
+    return b"data: " + msgspec.json.encode(event) + b"\n\n"
+
+
+def _tokens(data: bytes) -> int:
+    """Events with content: all but the one that opens with the role, those that only close, and [DONE]."""
+    return (
+        data.count(b"data: {")
+        - data.count(b'"content":null')
+        - data.count(b'"delta":{}')
+        - data.count(b'"choices":[]')
+        - data.count(b'"text":"",')
+    )

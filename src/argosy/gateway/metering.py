@@ -1,0 +1,133 @@
+"""One request's meter: what was delivered, counted as it goes, and settled exactly once, however the request ends."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from argosy.billing import Intent, Journal, UsageEvent
+from argosy.core import now_us
+
+
+FAILURES = ("upstream_cut", "failed")
+"""Outcomes that the client is told of as an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as an engine reported them."""
+
+    prompt: int
+    cached: int
+    completion: int
+
+
+@dataclass(slots=True)
+class Part:
+    """One run of the engine, as seen so far."""
+
+    usage: Usage | None = None
+    """What the engine reported at its end; None means unknown, which is not zero."""
+    delivered: int = 0
+    """Tokens passed on to the client, by our own count."""
+    prompt: int | None = None
+    """Tokens of the prompt, if the engine said so before its end."""
+    cached: int = 0
+    begun: bool = False
+    """Whether anything of it went out to the client: from then on it cannot be run again."""
+
+
+@dataclass(slots=True)
+class Meter:
+    """From the intent to the outcome of one request.
+
+    The rule for every ending: usage known, exactly that; unknown, what was delivered by our own count, marked as
+    estimated; nothing delivered and the client told of a failure, nothing.
+    """
+
+    journal: Journal
+    intent: Intent
+    parts: list[Part]
+    copies: int
+    """Parts that share one prompt, which is counted once."""
+    ended: Callable[[str, Usage], None]
+    """Told of the outcome, for the metrics."""
+    durable: "asyncio.Future[None]" = field(init=False)
+    dispatched: bool = False
+    """Whether any engine was given the request."""
+    _settled: bool = False
+
+    def begin(self) -> None:
+        """Start to write the intent while the engine works; `safe` tells when it is on disk."""
+        self.durable = asyncio.ensure_future(self.journal.intent(self.intent))
+        self.durable.add_done_callback(_seen)
+
+    async def safe(self) -> None:
+        """Wait until the intent is on disk, which must be so before the first byte goes out. Raises Unavailable."""
+        if not self.durable.done():
+            await asyncio.shield(self.durable)
+        self.durable.result()
+
+    def count(self, part: Part, tokens: int) -> None:
+        """Add tokens that are about to be delivered."""
+        if tokens:
+            part.delivered += tokens
+            self.journal.progress(self.intent.id, sum(part.delivered for part in self.parts))
+
+    def settle(self, outcome: str) -> None:
+        """Write the outcome, before the last byte goes out; only the first call does anything."""
+        if self._settled:
+            return
+        self._settled = True
+        if not self.dispatched or (outcome in FAILURES and not any(part.begun for part in self.parts)):
+            self.journal.void(self.intent.id)
+            self.ended(outcome, Usage(0, 0, 0))
+        else:
+            usage, estimated = self.totals()
+            self.journal.outcome(self._event(outcome, usage, estimated))
+            self.ended(outcome, usage)
+
+    def totals(self) -> tuple[Usage, bool]:
+        """Tokens of the whole request, and whether any of them had to be estimated."""
+        prompt = cached = completion = 0
+        estimated = False
+        for start in range(0, len(self.parts), self.copies):
+            group = self.parts[start : start + self.copies]
+            completion += sum(part.usage.completion if part.usage else part.delivered for part in group)
+            estimated |= any(part.usage is None for part in group)
+            group_prompt, group_cached = self._prompt_of(group)
+            prompt, cached = prompt + group_prompt, cached + group_cached
+        return Usage(prompt, cached, completion), estimated
+
+    def _prompt_of(self, group: list[Part]) -> tuple[int, int]:
+        """Prompt and cached tokens of copies of one prompt. The first copy to run had the least in the cache."""
+        known = [(part.usage.prompt, part.usage.cached) for part in group if part.usage]
+        known = known or [(part.prompt, part.cached) for part in group if part.prompt is not None and part.delivered]
+        if known:
+            return known[0][0], min(cached for _, cached in known)
+        return (self.intent.prompt_estimate, 0) if any(part.delivered for part in group) else (0, 0)
+
+    def _event(self, outcome: str, usage: Usage, estimated: bool) -> UsageEvent:
+        intent = self.intent
+        return UsageEvent(
+            id=intent.id,
+            project_id=intent.project_id,
+            key_id=intent.key_id,
+            kind=intent.kind,
+            model=intent.model,
+            base_model=intent.base_model,
+            prompt_tokens=usage.prompt,
+            cached_tokens=usage.cached,
+            completion_tokens=usage.completion,
+            training_tokens=0,
+            price_version=intent.price_version,
+            estimated=estimated,
+            outcome=outcome,
+            started_us=intent.started_us,
+            finished_us=now_us(),
+        )
+
+
+def _seen(intent: "asyncio.Future[None]") -> None:
+    """A request that failed for another reason never asks how its intent fared."""
+    if not intent.cancelled():
+        intent.exception()

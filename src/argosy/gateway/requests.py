@@ -1,0 +1,210 @@
+"""What a completion request asks for: the few fields the gateway needs, read once; the rest stays the client's bytes."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any, Literal, NoReturn
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from argosy.core import Invalid
+
+
+class Kind(Enum):
+    """The two ways to ask a model. The value is the ``kind`` of the usage event."""
+
+    CHAT = "chat.completion"
+    TEXT = "completion"
+
+    @property
+    def path(self) -> str:
+        """The path of this kind, the same at our door and at the engine's."""
+        return "/v1/chat/completions" if self is Kind.CHAT else "/v1/completions"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that is well-formed as far as the gateway looks. One *part* is one run of the engine.
+
+    A part's index in the answer is ``prompt * n + copy``, as OpenAI numbers them.
+    """
+
+    kind: Kind
+    model: str
+    body: bytes
+    stream: bool
+    include_usage: bool
+    n: int
+    prompts: tuple[bytes, ...] | None
+    """The JSON of each prompt where a text completion has several, else None."""
+    seed: int | None
+    text_logprobs: bool
+    """A text completion that wants log probabilities: engines give them in the chat shape."""
+    tools: bool
+    max_tokens: int | None
+
+    @property
+    def parts(self) -> int:
+        """How many runs of the engine this takes."""
+        return self.n * (len(self.prompts) if self.prompts else 1)
+
+    @property
+    def prompt_estimate(self) -> int:
+        """Tokens of the prompt as a guess from its size, for when no engine ever said. At least 1."""
+        return max(1, len(self.body) // 4)
+
+    def upstream_body(self, members: bytes, part: int) -> bytes:
+        """The body for the engine: the client's own bytes, with ``members`` added at the end of the object.
+
+        ``members`` is JSON without braces (``"lora":[...]``). A member that the client sent too is thereby there
+        twice, and every engine takes the last one, so what the gateway says stands.
+        """
+        added = [members] if members else []
+        if self.stream:
+            added.append(b'"stream_options":{"include_usage":true},"return_progress":true')
+        if self.parts > 1:
+            added.append(b'"n":1')
+            if self.seed is not None:
+                added.append(b'"seed":%d' % (self.seed + part % self.n))
+        if self.prompts:
+            added.append(b'"prompt":' + self.prompts[part // self.n])
+        return self.body[: self.body.rindex(b"}")] + b"," + b",".join(added) + b"}" if added else self.body
+
+
+PARTS_LIMIT = 128
+"""Runs of the engine that one request may ask for, as in OpenAI's API."""
+
+_Count = Annotated[int, Meta(ge=1)]
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Message(msgspec.Struct):
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[Raw] | None = None
+
+
+class _Fields(msgspec.Struct, kw_only=True):
+    model: Annotated[str, Meta(min_length=1)]
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    n: Annotated[int, Meta(ge=1, le=PARTS_LIMIT)] | None = None
+    seed: int | None = None
+    max_tokens: _Count | None = None
+    max_completion_tokens: _Count | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
+    stop: str | list[str] | None = None
+    # Placement on the engine is the platform's: a client that could choose it would reach other tenants' adapters.
+    lora: Raw | UnsetType = UNSET
+    id_slot: Raw | UnsetType = UNSET
+    n_cmpl: Raw | UnsetType = UNSET
+
+
+class _Chat(_Fields):
+    messages: Annotated[list[_Message], Meta(min_length=1)]
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    tools: list[Raw] | None = None
+
+
+class _Text(_Fields):
+    prompt: str | Annotated[list[Raw], Meta(min_length=1)]
+    logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    echo: bool | None = None
+    best_of: int | None = None
+    suffix: str | None = None
+
+
+_CHAT = msgspec.json.Decoder(_Chat)
+_TEXT = msgspec.json.Decoder(_Text)
+_PLATFORM_ONLY = ("lora", "id_slot", "n_cmpl")
+
+
+def parse(kind: Kind, body: bytes) -> Request:
+    """Read a request body. Raises Invalid, with ``param`` naming the member at fault where one is."""
+    try:
+        fields: _Chat | _Text = _CHAT.decode(body) if kind is Kind.CHAT else _TEXT.decode(body)
+    except msgspec.ValidationError as error:
+        _refuse_member(str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"The request body is not valid JSON: {error}.", code="invalid_json") from None
+    _refuse_unsupported(fields)
+    return _request(kind, body, fields)
+
+
+def _request(kind: Kind, body: bytes, fields: _Chat | _Text) -> Request:
+    options = fields.stream_options
+    n = fields.n or 1
+    prompts = _several_prompts(fields) if isinstance(fields, _Text) else None
+    if prompts and len(prompts) * n > PARTS_LIMIT:
+        raise Invalid(f"Prompts times n must not be over {PARTS_LIMIT}.", code="invalid_value", param="prompt")
+    return Request(
+        kind=kind,
+        model=fields.model,
+        body=body,
+        stream=bool(fields.stream),
+        include_usage=bool(options and options.include_usage),
+        n=n,
+        prompts=prompts,
+        seed=fields.seed,
+        text_logprobs=isinstance(fields, _Text) and fields.logprobs is not None,
+        tools=isinstance(fields, _Chat) and bool(fields.tools),
+        max_tokens=fields.max_completion_tokens or fields.max_tokens,
+    )
+
+
+def _several_prompts(fields: _Text) -> tuple[bytes, ...] | None:
+    """The prompts of a list, unless the list is one prompt written as token numbers."""
+    if isinstance(fields.prompt, str):
+        return None
+    prompts = tuple(bytes(raw) for raw in fields.prompt)
+    return None if all(prompt.isdigit() for prompt in prompts) else prompts
+
+
+def _refuse_unsupported(fields: _Chat | _Text) -> None:
+    for name in _PLATFORM_ONLY:
+        if getattr(fields, name) is not UNSET:
+            raise Invalid(
+                f"'{name}' is set by the platform. Name the model that you want in 'model'.",
+                code="unsupported_parameter",
+                param=name,
+            )
+    if isinstance(fields, _Text):
+        for name, given in (("echo", fields.echo), ("suffix", fields.suffix), ("best_of", _best_of(fields))):
+            if given:
+                raise Invalid(
+                    f"'{name}' is not supported here. Leave it out.", code="unsupported_parameter", param=name
+                )
+
+
+def _best_of(fields: _Text) -> bool:
+    return fields.best_of is not None and fields.best_of != (fields.n or 1)
+
+
+_PATH = re.compile(r" - at `\$\.?(.*)`$")
+_MISSING = re.compile(r"^Object missing required field `(.+?)`")
+
+
+def _refuse_member(text: str) -> NoReturn:
+    """Turn msgspec's words into OpenAI's: which member is wrong, and how."""
+    where = _PATH.search(text)
+    place = where.group(1) if where else ""
+    reason = _PATH.sub("", text)
+    if missing := _MISSING.match(reason):
+        name = f"{place}.{missing.group(1)}" if place else missing.group(1)
+        raise Invalid(f"Missing required parameter: '{name}'.", code="missing_required_parameter", param=name)
+    if not place:
+        raise Invalid(f"The request body is not what this path takes: {reason}.", code="invalid_request_body")
+    raise Invalid(f"Invalid value for '{place}': {reason}.", code="invalid_value", param=place)
+
+
+def encode_members(members: Mapping[str, Any]) -> bytes:
+    """JSON members without the braces, for `Request.upstream_body`."""
+    return msgspec.json.encode(members)[1:-1]

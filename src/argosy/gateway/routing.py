@@ -1,0 +1,98 @@
+"""What a model name leads to, in memory: routes and prices, read again when the configuration's version changes."""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from argosy.billing import Price, current_prices, price_for
+from argosy.core import NotFound, Unavailable
+from argosy.gateway.requests import encode_members
+from argosy.runtime import Database, Transaction, read_version
+from argosy.serving import Route, engine_request, routes
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A route with the price that applies now."""
+
+    route: Route
+    price_version: str | None
+    """Id of the pinned price, None if the operator has not set one."""
+    members: bytes
+    """JSON members, without braces, that select this model on its engine."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All that is read from the database for routing, at one version."""
+
+    routes: Sequence[Route]
+    prices: Mapping[str, Price]
+
+
+def read_configuration(tx: Transaction) -> Configuration:
+    """Routes and prices as they stand."""
+    return Configuration(routes(tx), current_prices(tx))
+
+
+class RouteTable:
+    """Model names to offers. `refresh` may be called from any thread; the others only read one dict at a time."""
+
+    def __init__(self, database: Database, read: Callable[[Transaction], Configuration] = read_configuration) -> None:
+        self._database = database
+        self._read = read
+        self._version = -1
+        self._offers: dict[str, Offer] = {}
+
+    def refresh(self) -> bool:
+        """Load the configuration again if it was changed; says whether it did."""
+        with self._database.read() as tx:
+            # Version first: a change between the reads is then loaded now and once more, never missed.
+            version = read_version(tx)
+            if version == self._version:
+                return False
+            found = self._read(tx)
+        self._offers = {route.model: _offer(route, found.prices) for route in found.routes}
+        self._version = version
+        return True
+
+    def find(self, project_id: str, model: str) -> Offer:
+        """The offer behind a name. Raises NotFound, also for another project's model, and Unavailable without a price."""
+        offer = self._offers.get(model)
+        if offer is None or not _visible(offer.route, project_id):
+            raise self._unknown(project_id, model)
+        if offer.price_version is None:
+            raise Unavailable(
+                f"The model '{model}' has no price yet, so its use could not be billed. Ask the operator to set one.",
+                code="price_missing",
+                retry_after_s=30,
+            )
+        return offer
+
+    def models(self, project_id: str) -> list[Route]:
+        """The routes that a project may use, by name."""
+        offers = self._offers
+        return [offers[name].route for name in sorted(offers) if _visible(offers[name].route, project_id)]
+
+    def _unknown(self, project_id: str, model: str) -> NotFound:
+        names = [route.model for route in self.models(project_id)]
+        near = difflib.get_close_matches(model, names, n=3, cutoff=0.5)
+        if near:
+            hint = "Did you mean " + " or ".join(f"'{name}'" for name in near) + "?"
+        else:
+            hint = "GET /v1/models lists the ones that you can use."
+        shown = model if len(model) <= 200 else model[:200] + "…"
+        return NotFound(
+            f"The model '{shown}' does not exist or you do not have access to it. {hint}",
+            code="model_not_found",
+            param="model",
+        )
+
+
+def _visible(route: Route, project_id: str) -> bool:
+    return route.project_id is None or route.project_id == project_id
+
+
+def _offer(route: Route, prices: Mapping[str, Price]) -> Offer:
+    price = price_for(prices, route.model, route.base_model)
+    return Offer(route, price.id if price else None, encode_members(engine_request(route)))

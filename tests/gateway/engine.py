@@ -1,0 +1,159 @@
+"""An OpenAI-shaped engine in the test process, with faults on order: ``Engine.plan`` says what each request meets."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+WORDS = ["Hello", ",", " world", "!"]
+NAME = "/models/secret-path.gguf"
+
+
+@dataclass
+class Engine:
+    """Answers ``WORDS``. ``plan`` holds one fault per request to come: "refuse", "cut", "hang", "stall", ..."""
+
+    plan: list[str] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    cancelled: int = 0
+    """Requests whose connection was closed by the gateway before the answer was complete."""
+    url: str = ""
+    pause_s: float = 0.0
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """One request."""
+        body = json.loads(await request.read())
+        self.bodies.append(body)
+        fault = self.plan.pop(0) if self.plan else ""
+        try:
+            return await self._answer(request, body, fault)
+        except (asyncio.CancelledError, ConnectionResetError):
+            self.cancelled += 1
+            raise
+
+    async def _answer(self, request: web.Request, body: dict[str, Any], fault: str) -> web.StreamResponse:
+        if fault == "drop":
+            _abort(request)
+        if fault == "hang":
+            await asyncio.sleep(60)
+        if fault in _REFUSALS:
+            status, error = _REFUSALS[fault]
+            return web.json_response({"error": error}, status=status)
+        if fault == "garbage":
+            return web.Response(body=b"<html>oops</html>", content_type="text/html")
+        chat = "messages" in body
+        if body.get("stream"):
+            return await self._stream(request, body, chat, fault)
+        await asyncio.sleep(self.pause_s)
+        return web.json_response(_whole(chat))
+
+    async def _stream(self, request: web.Request, body: dict[str, Any], chat: bool, fault: str) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        for number, event in enumerate(_events(chat, body)):
+            if fault == "cut" and number == 4 or fault == "cut at once" and number == 0:
+                _abort(request)
+            if fault == "error" and number == 4:
+                event = {"error": {"message": "core dumped at 0x7f", "code": 500}}
+            if fault == "stall" and number == 4:
+                await asyncio.sleep(60)
+            await asyncio.sleep(self.pause_s)
+            text = b"data: " + json.dumps(event, separators=(",", ":")).encode() + b"\n\n"
+            for piece in (text[:11], text[11:]) if fault == "drip" else (text,):
+                await response.write(piece)
+                if fault == "drip":
+                    await asyncio.sleep(0.001)
+        if fault != "no done":
+            await response.write(b"data: [DONE]\n\n")
+        await response.write_eof()
+        return response
+
+
+_REFUSALS: dict[str, tuple[int, dict[str, Any]]] = {
+    "loading": (503, {"code": 503, "message": "Loading model", "type": "unavailable_error"}),
+    "failure": (500, {"code": 500, "message": "segfault in /usr/lib/secret.so", "type": "server_error"}),
+    "bad": (
+        400,
+        {
+            "code": 400,
+            "message": "Field 'top_k': [json.exception.type_error.302] type must be number, but is string",
+            "type": "invalid_request_error",
+        },
+    ),
+    "too long": (
+        400,
+        {
+            "code": 400,
+            "message": "request (9031 tokens) exceeds the available context size (8192 tokens), try increasing it",
+            "type": "exceed_context_size_error",
+            "n_prompt_tokens": 9031,
+            "n_ctx": 8192,
+        },
+    ),
+}
+USAGE = {
+    "prompt_tokens": 31,
+    "completion_tokens": len(WORDS),
+    "total_tokens": 31 + len(WORDS),
+    "prompt_tokens_details": {"cached_tokens": 24},
+}
+
+
+def _whole(chat: bool) -> dict[str, Any]:
+    text = "".join(WORDS)
+    shown: dict[str, Any] = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+    return {
+        "choices": [{"finish_reason": "stop", "index": 0, **shown}],
+        "created": 1,
+        "model": NAME,
+        "object": "chat.completion" if chat else "text_completion",
+        "usage": USAGE,
+        "id": "chatcmpl-engine",
+    }
+
+
+def _events(chat: bool, body: dict[str, Any]) -> list[dict[str, Any]]:
+    """What llama.cpp sends: progress, the role, the words, the end, and usage (in the last choice of a text)."""
+
+    def event(**members: Any) -> dict[str, Any]:
+        return {"choices": [], "created": 1, "id": "chatcmpl-engine", "model": NAME, "object": "chunk", **members}
+
+    def choice(finish: str | None = None, **shown: Any) -> dict[str, Any]:
+        return {"choices": [{"finish_reason": finish, "index": 0, **shown}]}
+
+    if chat:
+        role = choice(delta={"role": "assistant", "content": None})
+        events = [event(**role)] + [event(**choice(delta={"content": word})) for word in WORDS]
+        if body.get("return_progress"):
+            events.insert(0, event(**role, prompt_progress={"total": 31, "cache": 24, "processed": 31}))
+        return [*events, event(**choice("stop", delta={})), event(usage=USAGE)]
+    words = [event(**choice(text=word, logprobs=None)) for word in WORDS]
+    return [*words, event(**choice("stop", text="", logprobs=None), usage=USAGE)]
+
+
+def _abort(request: web.Request) -> None:
+    assert request.transport is not None
+    request.transport.abort()
+    raise ConnectionResetError
+
+
+@contextlib.asynccontextmanager
+async def running_engine(route: Callable[[Engine], None] = lambda _: None) -> AsyncIterator[Engine]:
+    """An engine on a free port."""
+    engine = Engine()
+    application = web.Application(client_max_size=1 << 26)
+    application.router.add_post("/{path:.*}", engine.answer)
+    runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    engine.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    route(engine)
+    try:
+        yield engine
+    finally:
+        await runner.cleanup()
