@@ -3,7 +3,7 @@
 from argosy.catalog.lineage import Lineage, code_version
 from argosy.catalog.model_card import ModelCard, Prices, WeightsFile, card, cards
 from argosy.catalog.pulling import Progress, pull
-from argosy.catalog.store import ModelVersion, adapters_of, find_model, list_models, register_adapter
+from argosy.catalog.store import ModelVersion, adapters_of, find_model, list_models, register_adapter, remove_adapter
 
 __all__ = [
     "Lineage",
@@ -20,4 +20,5 @@ __all__ = [
     "list_models",
     "pull",
     "register_adapter",
+    "remove_adapter",
 ]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, delete, insert, select
 
 from argosy.catalog.lineage import Lineage
 from argosy.catalog.model_card import card
@@ -49,6 +49,15 @@ def register_adapter(
     tx.execute(insert(model_versions).values(**vars(model) | {"lineage": msgspec.to_builtins(lineage)}))
     bump_version(tx)
     return model
+
+
+def remove_adapter(tx: Transaction, project_id: str, name: str) -> bool:
+    """Take a model's name back; engines then stop to serve it. False if the project has no such model."""
+    mine = (model_versions.c.project_id == project_id, model_versions.c.name == name)
+    if tx.execute(delete(model_versions).where(*mine)).rowcount == 0:
+        return False
+    bump_version(tx)
+    return True
 
 
 def adapters_of(tx: Transaction, base: str) -> list[ModelVersion]:

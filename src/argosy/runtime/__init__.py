@@ -1,7 +1,7 @@
 """What a process stands on: database, blobs, versions, processes, egress. Laptop and cluster differ only here."""
 
 from argosy.runtime.blobs import Blobs
-from argosy.runtime.database import Database, Transaction, metadata
+from argosy.runtime.database import Database, Transaction, is_outage, metadata
 from argosy.runtime.versions import bump_version, read_version
 
-__all__ = ["Blobs", "Database", "Transaction", "bump_version", "metadata", "read_version"]
+__all__ = ["Blobs", "Database", "Transaction", "bump_version", "is_outage", "metadata", "read_version"]

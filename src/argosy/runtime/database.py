@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
 
 Transaction = Connection
 """What every store function takes first: an open transaction. The caller decides where it begins and ends."""
@@ -63,6 +64,13 @@ class Database:
         if self.is_sqlite:
             return {"connect_args": {"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False}}
         return {"pool_pre_ping": True}
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the database could not be reached, was too busy or had no disk, so that the same may work later."""
+    if isinstance(error, OperationalError | InterfaceError | TimeoutError):
+        return True
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
