@@ -42,7 +42,8 @@ def ensure_price(tx: Transaction, model: str, tariff: Tariff) -> str:
             return str(row.id)
         version = 1 if row is None else row.version + 1
         values = {"id": new_id("price_"), "model": model, "version": version, "created_at": now(), **wanted}
-        if tx.execute(insert_once(tx, price_versions).values(values)).rowcount == 1:
+        made = insert_once(tx, price_versions).values(values).returning(price_versions.c.id)
+        if tx.execute(made).first() is not None:
             bump_version(tx)
 
 

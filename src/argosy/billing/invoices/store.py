@@ -61,7 +61,9 @@ def claim_events(tx: Transaction, project_id: str, invoice_id: str, start: int, 
         .where(or_(finished >= start * _MICRO, closed))
         .where(~exists().where(invoice_items.c.usage_id == usage_events.c.id))
     )
-    return tx.execute(insert(invoice_items).from_select(["usage_id", "invoice_id"], due)).rowcount
+    tx.execute(insert(invoice_items).from_select(["usage_id", "invoice_id"], due))
+    claimed = select(func.count()).select_from(invoice_items).where(invoice_items.c.invoice_id == invoice_id)
+    return int(tx.execute(claimed).scalar_one())
 
 
 def claimed_totals(tx: Transaction, project_id: str, invoice_id: str) -> Sequence[Row[Any]]:
