@@ -27,11 +27,11 @@ class Display:
 
     def note(self, text: str) -> None:
         """One line under the step."""
-        self._console.print(f"    {text}", highlight=False)
+        self._console.print(f"    {text}", highlight=False, soft_wrap=True)
 
     def problem(self, text: str) -> None:
         """What went wrong, as the last thing the user reads."""
-        self._console.print(f"\n[bold red]✗[/] {text}", highlight=False)
+        self._console.print(f"\n[bold red]✗[/] {text}", highlight=False, soft_wrap=True)
 
     def table(self, heads: list[str], rows: list[list[str]]) -> None:
         """A small table."""
