@@ -21,7 +21,7 @@ from argosy.runtime.logs import configure_logs
 from argosy.runtime.migrations import is_current, migrate
 from argosy.runtime.supervisor import HomeLock, Program, Supervisor, listen
 from argosy.serving import Reconciler, deploy
-from argosy.tuning import Worker
+from argosy.tuning import DeployedEngines, Tuner, Worker
 
 _WORKER_SILENT_S = 10.0
 """After this long without a sign of life from the worker, the platform is not ready for new jobs and deployments."""
@@ -83,8 +83,9 @@ def run_worker(settings: Settings) -> int:
     database = Database(settings.database_url)
     migrate(database)
     blobs = Blobs(settings.home / "blobs")
-    worker = Worker(settings, database, blobs, Jobs(settings), Reconciler(settings, database, blobs))
-    worker.run(stop)
+    tuner = Tuner(settings, database, blobs, DeployedEngines())
+    reconciler = Reconciler(settings, database, blobs)
+    Worker(database, Jobs(settings), tuner, {"reconciler": reconciler.run}).run(stop)
     database.close()
     return 0
 

@@ -11,7 +11,7 @@ import pytest
 from argosy import datasets, identity, tuning
 from argosy.core import Settings
 from argosy.identity import Caller
-from argosy.runtime import Blobs, Database, Transaction, metadata
+from argosy.runtime import Blobs, Database, Transaction
 from argosy.runtime.jobs import Jobs
 from argosy.tuning import store
 from argosy.tuning.store import Job
@@ -34,14 +34,6 @@ class FakeEngines:
 
     def answers(self, tx: Transaction, model: str) -> bool:
         return self.loads
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'argosy.sqlite'}")
-    metadata.create_all(made.engine)
-    yield made
-    made.close()
 
 
 class Harbour:
@@ -120,7 +112,8 @@ def wait_until(look: Callable[[], T], good: Callable[[T], bool], timeout_s: floa
 
 
 @pytest.fixture
-def harbour(tmp_path: Path, database: Database) -> Iterator[Harbour]:
-    made = Harbour(tmp_path, database)
+def harbour(home: Path, database: Database) -> Iterator[Harbour]:
+    home.mkdir(exist_ok=True)
+    made = Harbour(home, database)
     yield made
     made.stop_worker()

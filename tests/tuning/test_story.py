@@ -13,4 +13,3 @@ def test_a_job_becomes_a_model_that_answers_and_is_paid_for(harbour):
         price = billing.current_prices(tx)["smollm2-135m-instruct"]
         owed = billing.balance(tx, job.project_id, billing.RECEIVABLE)
     assert owed == (2000 * price.training + 500_000) // 1_000_000
-

@@ -2,6 +2,17 @@
 
 from argosy.runtime.blobs import Blobs
 from argosy.runtime.database import Database, Transaction, is_outage, metadata
+from argosy.runtime.heartbeats import beat, seconds_since_beat
 from argosy.runtime.versions import bump_version, read_version
 
-__all__ = ["Blobs", "Database", "Transaction", "bump_version", "is_outage", "metadata", "read_version"]
+__all__ = [
+    "Blobs",
+    "Database",
+    "Transaction",
+    "beat",
+    "bump_version",
+    "is_outage",
+    "metadata",
+    "read_version",
+    "seconds_since_beat",
+]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 Transaction = Connection
 """What every store function takes first: an open transaction. The caller decides where it begins and ends."""
@@ -68,7 +69,7 @@ class Database:
 
 def is_outage(error: BaseException) -> bool:
     """Whether the database could not be reached, was too busy or had no disk, so that the same may work later."""
-    if isinstance(error, OperationalError | InterfaceError | TimeoutError):
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
         return True
     return isinstance(error, DBAPIError) and error.connection_invalidated
 

@@ -129,6 +129,4 @@ def _validation(batch: Batch, record: Validation) -> None:
         "full_valid_loss": record.loss,
         "full_valid_mean_token_accuracy": record.token_accuracy,
     }
-    batch.events.append(
-        Event(f"Step {record.step}: validation loss={record.loss:.4f}", kind="metrics", data=data)
-    )
+    batch.events.append(Event(f"Step {record.step}: validation loss={record.loss:.4f}", kind="metrics", data=data))

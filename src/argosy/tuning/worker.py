@@ -6,8 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from argosy.runtime import Database, is_outage
-from argosy.runtime.heartbeats import beat
+from argosy.runtime import Database, beat, is_outage
 from argosy.runtime.jobs import Jobs
 from argosy.tuning import store
 from argosy.tuning.story import Tuner
