@@ -21,19 +21,6 @@ VALUES = {
 NAMES = (*REGIONS, *PROVINCES, *CATEGORIES, *SALESPEOPLE)
 SPELLINGS = sorted({x for n in NAMES for x in (n.en.lower(), n.zh, n.zh_full)}, key=len, reverse=True)
 MONTHS = [date(2020, month, 1).strftime("%B").lower() for month in range(1, 13)]
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
 DATE_WORDS = re.compile(
     r"\b(" + "|".join([*MONTHS, *(m[:3] for m in MONTHS), r"q\d", r"h\d", "first|second|third|fourth"]) + r")\b"
     r"|\d+(st|nd|rd|th)?|[一二三四五六七八九十]+(?=月|季度)|[上下]半年|第?#?季度"
