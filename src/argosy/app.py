@@ -1,6 +1,5 @@
 """Composition root: settings in, running processes out. The only file that names the concrete parts."""
 
-import asyncio
 import json
 import os
 import signal
@@ -9,11 +8,13 @@ import sys
 import threading
 from pathlib import Path
 
+import uvloop
+
 from argosy.api import Platform, create_app, serve
 from argosy.billing import Journal, Shipper, recover
 from argosy.core import Settings
 from argosy.gateway import Gateway
-from argosy.identity import KeyRing, bootstrap, create_key, list_keys, revoke_key
+from argosy.identity import KeyRing, bootstrap, create_key, default_project, list_keys, revoke_key
 from argosy.runtime import Blobs, Database
 from argosy.runtime.heartbeats import seconds_since_beat
 from argosy.runtime.jobs import Jobs
@@ -61,12 +62,11 @@ def run_api(settings: Settings, fd: int | None) -> int:
     journal = Journal(journals)
     shipper = Shipper(journal, database)
     keys = KeyRing(database)
-    platform = Platform(settings, database, Blobs(settings.home / "blobs"), keys)
+    platform = Platform(settings, database, Blobs(settings.home / "blobs"), keys, shipper)
     gateway = Gateway(database, keys, journal)
     shipper.start()
     try:
-        app = create_app(platform, gateway, flush=shipper.flush, not_ready=lambda: _not_ready(database))
-        asyncio.run(serve(app, [listener]))
+        uvloop.run(serve(create_app(platform, gateway, lambda: _not_ready(database)), [listener]))
     finally:
         shipper.stop()
         journal.close()
@@ -93,19 +93,19 @@ def run_worker(settings: Settings) -> int:
 def create_local_key(settings: Settings, name: str, scopes: list[str]) -> str:
     """Make a key straight in the home's database; returns its secret."""
     with _local(settings).write() as tx:
-        return create_key(tx, bootstrap(tx).project_id, name, scopes)[1]
+        return create_key(tx, default_project(tx), name, scopes)[1]
 
 
 def list_local_keys(settings: Settings) -> list[dict[str, object]]:
     """The default project's keys, without secrets."""
     with _local(settings).write() as tx:
-        return [vars(key) for key in list_keys(tx, bootstrap(tx).project_id)]
+        return [vars(key) for key in list_keys(tx, default_project(tx))]
 
 
 def revoke_local_key(settings: Settings, key_id: str) -> None:
     """Revoke a key of the default project. Raises NotFound."""
     with _local(settings).write() as tx:
-        revoke_key(tx, bootstrap(tx).project_id, key_id)
+        revoke_key(tx, default_project(tx), key_id)
 
 
 def _prepare(settings: Settings, models: list[str]) -> str | None:

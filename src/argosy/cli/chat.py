@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from openai.types.chat import ChatCompletionMessageParam
 
 from argosy.cli.client import connect
 
@@ -14,11 +15,12 @@ def chat(
     temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.0,
 ) -> None:
     """Ask a model and stream its answer."""
-    messages = [{"role": "system", "content": system}] if system else []
-    messages.append({"role": "user", "content": prompt})
+    messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": prompt}]
+    if system:
+        messages.insert(0, {"role": "system", "content": system})
     stream = connect().chat.completions.create(
         model=model,
-        messages=messages,  # type: ignore[arg-type]
+        messages=messages,
         temperature=temperature,
         stream=True,
     )

@@ -1,10 +1,11 @@
 """``argosy tune``: from a file of examples to a name that answers; ``argosy jobs`` lists what ran."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from openai import OpenAI
+from openai.types.fine_tuning import SupervisedHyperparametersParam
 
 from argosy.cli.client import JsonOption, connect, show
 
@@ -22,13 +23,13 @@ def tune(
     """Upload the examples, start a fine-tuning job, follow it, print the new model's name."""
     client = connect()
     uploaded = client.files.create(file=file, purpose="fine-tune")
-    settings: dict[str, Any] = {"n_epochs": epochs} if epochs else {}
+    settings: SupervisedHyperparametersParam = {"n_epochs": epochs} if epochs else {}
     job = client.fine_tuning.jobs.create(
         model=model,
         training_file=uploaded.id,
         suffix=suffix or None,
         seed=seed,
-        method={"type": "supervised", "supervised": {"hyperparameters": settings}},  # type: ignore[typeddict-item]
+        method={"type": "supervised", "supervised": {"hyperparameters": settings}},
     )
     print(f"{job.id} created")
     name = _follow(client, job.id)

@@ -1,4 +1,4 @@
-"""Logs: one JSON line an event on standard output, which the supervisor keeps in a file. Neither content nor secrets."""
+"""Logs: one JSON line an event on standard output, which the supervisor keeps in a file. No content, no secrets."""
 
 import logging
 import sys
