@@ -62,6 +62,20 @@ def test_a_pie_of_many_groups_sums_up_the_smallest(answer, english):
     assert sum(s["value"] for s in slices) == pytest.approx(float(sum(value for _, value in chart.rows)))
 
 
+def test_names_without_end_do_not_make_a_picture_without_end(answer, tmp_path):
+    from argosy.assistants.charts import Table
+
+    path = tmp_path / "long.csv"
+    path.write_text("region,sales\n" + "".join(f"r{n},{n}\n" for n in range(3000)), "utf-8")
+    with Table.open(path) as table:
+        assert table.values("region") is None
+        for kind in ("bar", "line", "table", "pie"):
+            drawn = answer_to_chart(answer(chart=kind), table, "en")
+            assert len(drawn.rows) == 3000
+            assert size_of(drawn.png)[1] < 5000
+            assert "2940 more rows" in drawn.svg or kind == "pie"
+
+
 def test_a_long_title_is_wrapped(answer, chinese):
     chart = answer_to_chart(answer(), chinese, "zh", "请" * 200)
     assert len(chart.vega["title"]["text"]) == 3

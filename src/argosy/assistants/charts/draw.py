@@ -19,6 +19,7 @@ from argosy.assistants.charts.words import full_number, group_name, short_number
 
 Row = tuple[Cell, ...]
 
+_GROUPS_MAX = 60  # more names than this cannot be read on one picture
 _TITLE_COLUMNS = 58  # a Chinese character takes two
 _DRAWERS: dict[str, Callable[[list[Point], ChartSpec, str], Vega]] = {
     "line": lines,
@@ -32,10 +33,14 @@ _DRAWERS: dict[str, Callable[[list[Point], ChartSpec, str], Vega]] = {
 def vega_lite(spec: ChartSpec, rows: list[Row], language: str, title: str | None = None) -> Vega:
     """Return the chart as a Vega-Lite dict. Rows are (group, value) as `compile_sql` orders them.
 
-    No rows give a chart that says so; a pie of negative values gives bars that say why.
+    No rows give a chart that says so; a pie of negative values gives bars that say why; of more than 60 names the
+    first are drawn, and the chart says how many are not.
     """
     points = [_point(row, spec, language) for row in rows if row[1] is not None]
     subtitle = [subtitle_of(spec, language)]
+    if spec.chart in ("bar", "line", "area") and len(points) > _GROUPS_MAX and points[0]["day"] is None:
+        subtitle.append(word("more", language).format(len(points) - _GROUPS_MAX))
+        points = points[:_GROUPS_MAX]
     if not points:
         body = _message(word("no_rows", language))
     elif spec.chart == "pie" and any(p["value"] < 0 for p in points):
