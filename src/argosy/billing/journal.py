@@ -31,8 +31,12 @@ JOURNAL_BYTES_MAX = 256 << 20
 UNSHIPPED_EVENTS_MAX = 100_000
 """The same, for memory: about 100 MB."""
 
+_RETRY_S = 1.0
+"""How often a journal that could not be written tries again."""
+
 _log = logging.getLogger(__name__)
-_Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
+_Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Future[None], str]
+"""An intent that is being synced: its id, and whom to tell."""
 
 
 class Journal:
@@ -63,25 +67,24 @@ class Journal:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    async def intent(self, intent: Intent) -> None:
-        """Write the intent; returns once it is durable. Raises Unavailable: then nothing may be dispatched."""
+    def intent(self, intent: Intent) -> asyncio.Future[None]:
+        """Write the intent at once; the future is done when it is durable.
+
+        Its exception is Unavailable if that cannot be: then nothing may go out, and the intent is void already.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        frame = encode(intent)
-        with self._lock:
-            self._check_room()
-            try:
-                self._segments.append(frame)
-            except OSError as error:
-                raise _unavailable(error) from error
-            self._segments.hold(intent.id)
-            self._waiting.append((loop, future))
-        self._wake.set()
         try:
-            await future
-        except Unavailable:
-            self.void(intent.id)
-            raise
+            with self._lock:
+                self._check_room()
+                self._segments.append(encode(intent))
+                self._segments.hold(intent.id)
+                self._waiting.append((loop, future, intent.id))
+        except (Unavailable, OSError) as error:
+            future.set_exception(error if isinstance(error, Unavailable) else _unavailable(error))
+        else:
+            self._wake.set()
+        return future
 
     def progress(self, id_: str, delivered_tokens: int) -> None:
         """Note how many tokens of the answer have been delivered in all. Cheap: written once per `TICK_S`."""
@@ -169,7 +172,7 @@ class Journal:
                 self._wake.clear()
                 self._idle = False
             if not self._waiting and not self._closing:
-                self._wake.wait(TICK_S)
+                self._wake.wait(_RETRY_S if self._broken else TICK_S)
                 self._wake.clear()
             self._settle()
         self._settle()
@@ -184,7 +187,7 @@ class Journal:
         self._broken = self._broken or failure is not None
         if self._broken or self._segments.size >= self._segment_bytes:
             self._rotate()
-        _tell(waiting, failure)
+        self._answer(waiting, failure)
 
     def _write_progress(self) -> None:
         counts, self._progress = self._progress, {}
@@ -193,13 +196,13 @@ class Journal:
             if self._segments.holds(id_) and self._write(encode(Progress(id_, count, at_us))):
                 self._segments.hold(id_)
 
-    def _sync(self, descriptor: int) -> Unavailable | None:
+    def _sync(self, descriptor: int) -> OSError | None:
         try:
             if self._fsync:
                 os.fdatasync(descriptor)
         except OSError as error:
             _log.error("The journal %s cannot be synced: %s", self.folder, error)
-            return _unavailable(error)
+            return error
         return None
 
     def _rotate(self) -> None:
@@ -216,12 +219,14 @@ class Journal:
             _log.error("The journal %s cannot go on: %s", self.folder, error)
             self._broken = True
             return
-        if failure is not None:
-            self._fail_waiting(failure)
+        if failure is not None:  # intents that came in since the last sync lie in the old segment
+            with self._lock:
+                waiting, self._waiting = self._waiting, []
+            self._answer(waiting, failure)
 
-    def _fail_waiting(self, failure: Unavailable) -> None:
-        with self._lock:
-            waiting, self._waiting = self._waiting, []
+    def _answer(self, waiting: list[_Waiter], failure: OSError | None) -> None:
+        for _, _, id_ in waiting if failure else ():
+            self.void(id_)
         _tell(waiting, failure)
 
     def _sync_folder(self) -> None:
@@ -233,9 +238,9 @@ class Journal:
                 os.close(descriptor)
 
 
-def _tell(waiting: list[_Waiter], failure: Unavailable | None) -> None:
+def _tell(waiting: list[_Waiter], failure: OSError | None) -> None:
     by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-    for loop, future in waiting:
+    for loop, future, _ in waiting:
         by_loop.setdefault(loop, []).append(future)
     for loop, futures in by_loop.items():
         try:
@@ -244,13 +249,13 @@ def _tell(waiting: list[_Waiter], failure: Unavailable | None) -> None:
             continue
 
 
-def _resolve(futures: list[asyncio.Future[None]], failure: Unavailable | None) -> None:
+def _resolve(futures: list[asyncio.Future[None]], failure: OSError | None) -> None:
     for future in futures:
         if not future.done():
             if failure is None:
                 future.set_result(None)
             else:
-                future.set_exception(failure)
+                future.set_exception(_unavailable(failure))
 
 
 def _unavailable(error: OSError | None) -> Unavailable:

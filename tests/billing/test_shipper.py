@@ -1,0 +1,108 @@
+"""From the journal to the database, whatever state the database is in."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+from sqlalchemy.exc import OperationalError
+
+from argosy import billing
+from argosy.billing import RECEIVABLE, Journal, Shipper, recover
+from argosy.runtime import Database, Transaction
+
+from .conftest import Meter
+
+
+class Unsteady(Database):
+    """A database that can be out of reach."""
+
+    down = False
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        if self.down:
+            raise OperationalError("BEGIN", {}, OSError("connection refused"))
+        with super().write() as tx:
+            yield tx
+
+
+async def use(journal: Journal, meter: Meter, count: int, name: str = "req") -> None:
+    for n in range(count):
+        await journal.intent(meter.intent(f"{name}_{n}"))
+        journal.outcome(meter.event(f"{name}_{n}", prompt_tokens=1_000))
+
+
+async def test_a_client_finds_its_own_usage_at_once(database: Database, meter: Meter, journals: Path) -> None:
+    journal = Journal(journals)
+    shipper = Shipper(journal, database)
+    shipper.start()
+    for n in range(10):
+        await use(journal, meter, 1, f"req_{n}")
+        assert await asyncio.to_thread(shipper.flush)
+        with database.read() as tx:
+            assert billing.balance(tx, "proj_a", RECEIVABLE) == (n + 1) * 150
+    assert shipper.stop()
+    journal.close()
+    assert list(journals.glob("jrn_*")) == []
+
+
+async def test_usage_is_posted_without_being_asked_for(database: Database, meter: Meter, journals: Path) -> None:
+    journal = Journal(journals)
+    shipper = Shipper(journal, database)
+    shipper.start()
+    await use(journal, meter, 5)
+    start = monotonic()
+    while journal.unshipped:
+        await asyncio.sleep(0.005)
+        assert monotonic() - start < 2
+    shipper.stop()
+    journal.close()
+
+
+async def test_an_outage_delays_usage_and_loses_none(database: Database, meter: Meter, journals: Path) -> None:
+    unsteady = Unsteady(database.url)
+    journal = Journal(journals)
+    shipper = Shipper(journal, unsteady)
+    unsteady.down = True
+    shipper.start()
+    await use(journal, meter, 20)
+    assert not await asyncio.to_thread(shipper.flush, 0.2)
+    assert journal.unshipped == 20
+    unsteady.down = False
+    assert await asyncio.to_thread(shipper.flush, 5)
+    with database.read() as tx:
+        assert billing.balance(tx, "proj_a", RECEIVABLE) == 20 * 150
+    shipper.stop()
+    journal.close()
+    unsteady.close()
+
+
+async def test_what_an_outage_kept_back_until_the_end_is_recovered(
+    database: Database, meter: Meter, journals: Path
+) -> None:
+    unsteady = Unsteady(database.url)
+    unsteady.down = True
+    journal = Journal(journals)
+    shipper = Shipper(journal, unsteady)
+    shipper.start()
+    await use(journal, meter, 20)
+    assert not await asyncio.to_thread(shipper.stop, 0.2)
+    journal.close()
+    assert recover(journals, database).posted == 20
+    unsteady.close()
+
+
+async def test_a_bad_event_does_not_stop_the_others(database: Database, meter: Meter, journals: Path) -> None:
+    journal = Journal(journals)
+    shipper = Shipper(journal, database)
+    journal.outcome(Meter("price_gone").event("req_lost", prompt_tokens=1))
+    await use(journal, meter, 3)
+    shipper.start()
+    assert await asyncio.to_thread(shipper.flush, 5)
+    with database.read() as tx:
+        assert billing.balance(tx, "proj_a", RECEIVABLE) == 3 * 150
+    assert (journals / "rejected" / "req_lost.frame").exists()
+    shipper.stop()
+    journal.close()
