@@ -55,7 +55,7 @@ class Engine:
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
         for number, event in enumerate(_events(chat, body)):
-            if fault == "cut" and number == 4 or fault == "cut at once" and number == 0:
+            if (fault == "cut" and number == 4) or (fault == "cut at once" and number == 0):
                 _abort(request)
             if fault == "error" and number == 4:
                 event = {"error": {"message": "core dumped at 0x7f", "code": 500}}

@@ -22,6 +22,7 @@ from argosy.core import (
     Unavailable,
     UpstreamFailed,
 )
+from argosy.gateway import Kind
 
 STATUSES: dict[type[ArgosyError], int] = {
     Invalid: 400,
@@ -112,12 +113,19 @@ async def _invalid(_: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _respond(_of_status(error, request.method, request.url.path), error.status_code)
+    path, status = request.url.path, error.status_code
+    if status == 404 and path in _POST_ONLY:
+        status = 405
+    return _respond(_of_status(status, str(error.detail), request.method, path), status)
 
 
-def _of_status(error: HTTPException, method: str, path: str) -> ArgosyError:
-    if error.status_code == 404:
+def _of_status(status: int, detail: str, method: str, path: str) -> ArgosyError:
+    if status == 404:
         return NotFound(f"There is no route '{path}' here; see /openapi.json.", code="route_not_found")
-    if error.status_code == 405:
+    if status == 405:
         return Invalid(f"'{path}' does not take {method}; see /openapi.json.", code="method_not_allowed")
-    return Invalid(str(error.detail), code="invalid_request")
+    return Invalid(detail, code="invalid_request")
+
+
+_POST_ONLY = frozenset(kind.path for kind in Kind)
+"""Paths that the data plane serves: FastAPI only ever sees their wrong methods."""

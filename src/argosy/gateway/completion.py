@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from argosy.billing import Intent, Journal
@@ -67,9 +67,9 @@ class Gateway:
         """The whole answer as JSON. Cancelling it tells the engine to stop. Raises the errors of `argosy.core`."""
         call = self._admit(request, caller, request_id)
         if request.parts == 1:
-            return await _settled(call, self._dispatch.collect(call, 0))
+            return await _settled(call, lambda: self._dispatch.collect(call, 0))
         parts = range(request.parts)
-        bodies = await _settled(call, together(self._dispatch.collect(call, part) for part in parts))
+        bodies = await _settled(call, lambda: together(self._dispatch.collect(call, part) for part in parts))
         return fold(bodies, call.meter.totals()[0])
 
     async def stream(self, request: Request, caller: Caller, request_id: str, send: Send) -> None:
@@ -79,9 +79,9 @@ class Gateway:
         """
         call = self._admit(request, caller, request_id)
         if request.parts == 1:
-            await _settled(call, self._dispatch.pass_on(call, 0, send))
+            await _settled(call, lambda: self._dispatch.pass_on(call, 0, send))
         else:
-            await _settled(call, self._pass_on_all(call, send))
+            await _settled(call, lambda: self._pass_on_all(call, send))
 
     async def _pass_on_all(self, call: Call, send: Send) -> None:
         """Several parts at once, their events mixed as they come, then the usage of all."""
@@ -93,7 +93,7 @@ class Gateway:
         await send(DONE)
 
     def _admit(self, request: Request, caller: Caller, request_id: str) -> Call:
-        """Check that the model is there for this caller, and start to write the intent. Raises NotFound, Invalid."""
+        """Check that the model is there for this caller. Raises NotFound, Invalid, and Unavailable without a price."""
         offer = self._table.find(caller.project_id, request.model)
         if request.tools and not getattr(offer.route, "tools", True):
             raise Invalid(
@@ -104,7 +104,6 @@ class Gateway:
             )
         parts = [Part() for _ in range(request.parts)]
         meter = Meter(self._journal, _intent(request, caller, request_id, offer), parts, request.n, self._ended)
-        meter.begin()
         return Call(request_id, caller.project_id, request, meter)
 
     def _ended(self, outcome: str, usage: Usage) -> None:
@@ -126,10 +125,11 @@ def _intent(request: Request, caller: Caller, request_id: str, offer: Offer) -> 
     )
 
 
-async def _settled(call: Call, work: Awaitable[T]) -> T:
-    """Do the work, and write its outcome whichever way it ends."""
+async def _settled(call: Call, work: Callable[[], Awaitable[T]]) -> T:
+    """Write the intent, do the work, and write its outcome whichever way it ends."""
     try:
-        result = await work
+        await call.meter.begin()
+        result = await work()
     except asyncio.CancelledError:
         call.meter.settle("client_gone")
         raise

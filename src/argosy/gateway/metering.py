@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from argosy.billing import Intent, Journal, UsageEvent
 from argosy.core import now_us
 
-
 FAILURES = ("upstream_cut", "failed")
 """Outcomes that the client is told of as an error."""
 
@@ -56,10 +55,13 @@ class Meter:
     """Whether any engine was given the request."""
     _settled: bool = False
 
-    def begin(self) -> None:
-        """Start to write the intent while the engine works; `safe` tells when it is on disk."""
+    async def begin(self) -> None:
+        """Write the intent; it becomes durable while the engine works, see `safe`. Raises Unavailable for no room."""
         self.durable = asyncio.ensure_future(self.journal.intent(self.intent))
         self.durable.add_done_callback(_seen)
+        await asyncio.sleep(0)  # the journal refuses in its first step, and then no engine must be troubled
+        if self.durable.done():
+            self.durable.result()
 
     async def safe(self) -> None:
         """Wait until the intent is on disk, which must be so before the first byte goes out. Raises Unavailable."""
@@ -79,12 +81,17 @@ class Meter:
             return
         self._settled = True
         if not self.dispatched or (outcome in FAILURES and not any(part.begun for part in self.parts)):
-            self.journal.void(self.intent.id)
+            if not self._refused():
+                self.journal.void(self.intent.id)
             self.ended(outcome, Usage(0, 0, 0))
         else:
             usage, estimated = self.totals()
             self.journal.outcome(self._event(outcome, usage, estimated))
             self.ended(outcome, usage)
+
+    def _refused(self) -> bool:
+        """Whether the journal had no room for the intent, so that there is nothing to close."""
+        return self.durable.done() and not self.durable.cancelled() and self.durable.exception() is not None
 
     def totals(self) -> tuple[Usage, bool]:
         """Tokens of the whole request, and whether any of them had to be estimated."""

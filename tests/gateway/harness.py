@@ -1,0 +1,124 @@
+"""The API with one engine behind it, all in the test's own process, and OpenAI's SDK in front."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import openai
+from tests.gateway.engine import Engine, running_engine
+
+from argosy.api import Platform, create_app
+from argosy.api.server import make_server
+from argosy.billing import Journal, UsageEvent, current_prices, ensure_price
+from argosy.core import Settings
+from argosy.gateway import Deadlines, Gateway, RouteTable
+from argosy.gateway.routing import Configuration
+from argosy.identity import KeyRing, bootstrap, create_key, create_project
+from argosy.runtime import Blobs, Database, bump_version, metadata
+from argosy.serving import Route
+
+QUESTION = [{"role": "user", "content": "Say hello"}]
+
+
+class Tariff:
+    """Any price will do."""
+
+    currency, input, cached_input, output, training = "USD", 1000, 500, 2000, 100
+
+
+@dataclass
+class Api:
+    """What tests look at. ``secret`` is the first project's administrator key, ``other`` another project's."""
+
+    url: str
+    engine: Engine
+    routes: list[Route]
+    database: Database
+    gateway: Gateway
+    journal: Journal
+    secret: str
+    other: str
+    project_id: str
+
+    def client(self, secret: str | None = None) -> openai.AsyncOpenAI:
+        """OpenAI's SDK, which must not try again on its own here."""
+        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=secret or self.secret, max_retries=0, timeout=10)
+
+    async def ask(self, **members: Any) -> Any:
+        """One chat completion through the SDK."""
+        return await self.client().chat.completions.create(**{"model": "tiny", "messages": QUESTION, **members})
+
+    def key(self, *scopes: str) -> str:
+        """The secret of a new key of the first project."""
+        with self.database.write() as tx:
+            _, secret = create_key(tx, self.project_id, "test", scopes)
+        self.gateway.refresh()
+        return secret
+
+    def route(self, routes: list[Route]) -> None:
+        """Change what is served."""
+        self.routes[:] = routes
+        with self.database.write() as tx:
+            bump_version(tx)
+        self.gateway.refresh()
+
+    def events(self) -> list[UsageEvent]:
+        """All outcomes so far."""
+        return self.journal.take(1000)
+
+    async def settled(self, count: int = 1) -> list[UsageEvent]:
+        """The outcomes, once there are ``count`` and a moment has shown that there are no more."""
+        for _ in range(200):
+            if len(self.events()) >= count:
+                break
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        assert len(self.events()) == count
+        assert self.journal.open_requests == count
+        return self.events()
+
+
+@contextlib.asynccontextmanager
+async def running_api(home: Path, deadlines: Deadlines | None = None) -> AsyncIterator[Api]:
+    """The API on a free port, serving "tiny" for all, and one adapter for each of two projects."""
+    database = Database(f"sqlite:///{home / 'argosy.sqlite'}")
+    metadata.create_all(database.engine)
+    with database.write() as tx:
+        first = bootstrap(tx)
+        stranger = create_project(tx, first.project_id, "stranger")
+        _, other = create_key(tx, stranger.id, "other", ["inference"])
+        ensure_price(tx, "tiny", Tariff())
+    keys, journal = KeyRing(database), Journal(home / "journal", fsync=False)
+    async with running_engine() as engine:
+        base = Route(
+            model="tiny", project_id=None, base_model="tiny", url=engine.url, adapter_index=None, adapter_count=2,
+            engine="echo", context_length=8192, replica_id="rep_1",
+        )  # fmt: skip
+        routes = [
+            base,
+            replace(base, model="ft:tiny:argosy:mine:1", project_id=first.project_id, adapter_index=0),
+            replace(base, model="ft:tiny:argosy:theirs:2", project_id=stranger.id, adapter_index=1),
+        ]
+        table = RouteTable(database, lambda tx: Configuration(list(routes), current_prices(tx)))
+        gateway = Gateway(database, keys, journal, table=table, deadlines=deadlines)
+        platform = Platform(Settings.read({}, home=home), database, Blobs(home / "blobs"), keys)
+        listener = socket.create_server(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server = make_server(create_app(platform, gateway))
+        await gateway.start()
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            await asyncio.sleep(0.005)
+        assert first.secret is not None
+        try:
+            yield Api(url, engine, routes, database, gateway, journal, first.secret, other, first.project_id)
+        finally:
+            server.should_exit = server.force_exit = True
+            await serving
+            await gateway.stop()
+            journal.close()
+            database.close()

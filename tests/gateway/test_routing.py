@@ -1,0 +1,61 @@
+"""The table of models in memory."""
+
+import pytest
+from tests.gateway.harness import Tariff
+
+from argosy.billing import current_prices, ensure_price
+from argosy.core import NotFound, Unavailable
+from argosy.gateway import RouteTable
+from argosy.gateway.routing import Configuration
+from argosy.runtime import Database, bump_version, metadata
+from argosy.serving import Route
+
+
+@pytest.fixture
+def database(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'a.sqlite'}")
+    metadata.create_all(database.engine)
+    yield database
+    database.close()
+
+
+def route(model, project_id=None):
+    return Route(
+        model=model, project_id=project_id, base_model="base-8b", url="http://127.0.0.1:1", adapter_index=None,
+        adapter_count=0, engine="echo", context_length=1, replica_id="rep_1",
+    )  # fmt: skip
+
+
+def table(database, *routes, priced=True):
+    with database.write() as tx:
+        if priced:
+            ensure_price(tx, "base-8b", Tariff())
+        bump_version(tx)
+    found = RouteTable(database, lambda tx: Configuration(routes, current_prices(tx)))
+    found.refresh()
+    return found
+
+
+def test_the_database_is_read_again_only_after_a_change(database):
+    found = table(database)
+    assert not found.refresh()
+    with database.write() as tx:
+        bump_version(tx)
+    assert found.refresh()
+
+
+def test_near_names_are_suggested_but_never_another_projects(database):
+    found = table(database, route("base-8b"), route("base-9b", "proj_other"))
+    with pytest.raises(NotFound) as error:
+        found.find("proj_mine", "base-8")
+    assert "'base-8b'" in error.value.message
+    assert "base-9b" not in error.value.message
+
+
+def test_an_adapter_costs_what_its_base_does(database):
+    assert table(database, route("ft:x")).find("proj", "ft:x").price_version.startswith("price_")
+
+
+def test_nothing_is_served_without_a_price(database):
+    with pytest.raises(Unavailable, match="price"):
+        table(database, route("ft:x"), priced=False).find("proj", "ft:x")
