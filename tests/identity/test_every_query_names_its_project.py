@@ -22,6 +22,8 @@ ALLOWED = {
     "argosy.billing.store.current_prices",
     "argosy.billing.store.price_history",
     "argosy.billing.store.prices_by_id",
+    # An audit of the whole ledger.
+    "argosy.billing.store.unbalanced_transactions",
     # A form of INSERT, not a query.
     "argosy.billing.store.insert_once",
     # They write rows that name their projects.

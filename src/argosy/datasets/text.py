@@ -45,7 +45,5 @@ def lines_of(path: Path) -> Iterator[tuple[int, bytes | None]]:
 
 
 def _looks_utf16(start: bytes) -> bool:
-    """Without a mark: every other byte of Western text, or of JSON's own signs in any text, is then zero."""
-    even, odd = start[0:200:2].count(0), start[1:200:2].count(0)
-    half = max(1, min(len(start), 200) // 2)
-    return (even == 0 and odd > half // 2) or (odd == 0 and even > half // 2)
+    """Without a mark: the first character, JSON's brace, is then one byte of text beside one that is zero."""
+    return start[:2].isascii() and min(start[:2]) == 0 and max(start[:2]) >= ord(" ")
