@@ -1,11 +1,9 @@
-"""A platform of paper: the public API that the demonstration talks to, with a base that chats and a model that has learned."""
+"""A platform of paper: the public API that the demonstration talks to, a base that chats and a model that learned."""
 
 import asyncio
-import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +34,8 @@ class PaperPlatform:
     """So many chat requests are told to come back later."""
     overcharge: int = 0
     """Added to every amount: a platform that cheats."""
+    uninvoiced: int = 0
+    """An invoice forgets so much."""
     tuned_knows: bool = True
     fail_jobs: bool = False
 
@@ -55,7 +55,8 @@ class PaperPlatform:
         app.router.add_post("/v1/fine_tuning/jobs", self._create)
         app.router.add_get("/v1/fine_tuning/jobs/{id}", self._job)
         app.router.add_get("/v1/fine_tuning/jobs/{id}/events", self._events)
-        app.router.add_get("/v1/catalog/{model}", self._card)
+        app.router.add_get("/v1/prices", self._prices)
+        app.router.add_get("/v1/usage/events", self._usage)
         app.router.add_get("/v1/ledger", self._ledger)
         app.router.add_post("/v1/invoices", self._invoice)
         return app
@@ -121,23 +122,22 @@ class PaperPlatform:
         return found
 
     async def _events(self, request: web.Request) -> web.Response:
-        found = [
-            {"id": f"ftevent-{n:04}", "object": "fine_tuning.job.event", "created_at": n, "level": "info", "type": "metrics",
-             "message": f"Step {n}", "data": {"step": n, "total_steps": 75, "train_loss": 2.2 / n**0.7 + (n * 37 % 11) / 90,
-             "tokens_per_s": 900.0, "eta_s": 75.0 - n}} for n in range(75, 0, -1)
-        ]  # fmt: skip
+        found = [_event(f"m{n:04}", {"step": n, "total_steps": 75, "tokens_per_s": 900.0, "eta_s": 75.0 - n,
+                 "train_loss": 2.2 / n**0.7 + (n * 37 % 11) / 90}) for n in range(75, 0, -1)]  # fmt: skip
         phases = {"import": 2.1, "load": 1.4, "train": 96.0, "convert": 0.4}
-        found += [
-            {"id": f"ftevent-x{n}", "object": "fine_tuning.job.event", "created_at": n, "level": "info", "type": "message",
-             "message": name, "data": {"phase": name, "seconds": seconds}} for n, (name, seconds) in enumerate(phases.items())
-        ]  # fmt: skip
+        found += [_event(name, {"phase": name, "seconds": seconds}) for name, seconds in phases.items()]
         after = request.query.get("after")
         start = next((n + 1 for n, one in enumerate(found) if one["id"] == after), 0)
         page = found[start : start + 50]
         return web.json_response({"object": "list", "data": page, "has_more": start + 50 < len(found)})
 
-    async def _card(self, request: web.Request) -> web.Response:
-        return web.json_response({"name": request.match_info["model"], "prices": PRICES})
+    async def _prices(self, request: web.Request) -> web.Response:
+        return web.json_response({"data": [{"model": STARTER, **PRICES}]})
+
+    async def _usage(self, request: web.Request) -> web.Response:
+        tokens = {"prompt_tokens": 150, "cached_tokens": 110, "completion_tokens": 60, "training_tokens": 0}
+        row = {"id": "req_1", "model": STARTER, "usage": tokens, "total": 5}
+        return web.json_response({"data": [row] * int(request.query["limit"])})
 
     async def _ledger(self, request: web.Request) -> web.Response:
         after = int(request.query.get("after", 0))
@@ -145,7 +145,7 @@ class PaperPlatform:
         return web.json_response({"data": page, "has_more": bool(page) and page[-1]["id"] < len(self.ledger)})
 
     async def _invoice(self, request: web.Request) -> web.Response:
-        total = sum(entry["amount"] for entry in self.ledger if entry["account"] == "receivable")
+        total = sum(entry["amount"] for entry in self.ledger if entry["account"] == "receivable") - self.uninvoiced
         line = {"model": STARTER, "quantity": "input", "units": 1, "unit_price": 20_000, "amount": total}
         return web.json_response({"id": "inv_1", "lines": [line], "total": total, "currency": "USD"})
 
@@ -155,6 +155,12 @@ class PaperPlatform:
             self.ledger.append(
                 {"id": len(self.ledger) + 1, "account": account, "amount": signed, "usage_id": usage_id, "model": model}
             )
+
+
+def _event(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    kind = "metrics" if "step" in data else "message"
+    return {"id": f"ftevent-{name}", "object": "fine_tuning.job.event", "created_at": 1, "level": "info", "type": kind,
+            "message": name, "data": data}  # fmt: skip
 
 
 @pytest.fixture
@@ -188,8 +194,3 @@ def paper() -> Iterator[PaperPlatform]:
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """A paper job is ready at once; nobody needs to wait for it."""
     monkeypatch.setattr("argosy.demo.following.POLL_S", 0.01)
-
-
-def read_report(out: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((out / "report.json").read_text())
-    return found

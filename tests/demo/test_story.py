@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ def tell(platform: Any, out: Path, **options: Any) -> tuple[dict[str, Any], str]
 def test_the_story_is_told_in_seven_steps_and_passes(paper: Any, tmp_path: Path) -> None:
     document, said = tell(paper, tmp_path)
     assert document["passed"], document["failures"]
-    assert [line.split(" ", 1)[0] for line in said.splitlines() if line[:1].isdigit()] == [f"{n}/7" for n in range(1, 8)]
+    assert [line.split(" ", 1)[0] for line in said.splitlines() if line[:1].isdigit()] == [
+        f"{n}/7" for n in range(1, 8)
+    ]
     assert json.loads((tmp_path / "report.json").read_text()) == document
     for part in document["languages"].values():
         assert part["verdict"] == "better"
@@ -57,6 +60,12 @@ def test_one_micro_unit_too_much_is_found_and_fails(paper: Any, tmp_path: Path) 
     assert len(document["bill"]["differing"]) == 48 + 1 + 36 + 2 + 1
 
 
+def test_an_invoice_that_differs_from_the_ledger_fails(paper: Any, tmp_path: Path) -> None:
+    paper.uninvoiced = 1
+    document, _ = tell(paper, tmp_path, languages=("en",))
+    assert "does not add up" in document["failures"][0]
+
+
 def test_a_model_that_learned_nothing_fails(paper: Any, tmp_path: Path) -> None:
     paper.tuned_knows = False
     document, _ = tell(paper, tmp_path, languages=("zh",))
@@ -80,3 +89,17 @@ def test_an_earlier_bill_is_not_this_one(paper: Any, tmp_path: Path) -> None:
 def test_an_unknown_language_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(DemoOptions(languages=("fr",))) == 2
     assert "en and zh" in capsys.readouterr().out
+
+
+def test_the_page_is_self_contained_and_escapes_what_a_model_wrote(
+    paper: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(paper), "_answer", lambda self, body: "<script>alert(1)</script>")
+    tell(paper, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "This run does not pass" in page
+    # Nothing is loaded: every source is a data URL, and no style sheet or script is named.
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert "url(" not in page

@@ -53,7 +53,7 @@ class Line:
     posted: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Bill:
     """Both sides of the check, in micro-units."""
 
@@ -66,17 +66,20 @@ class Bill:
     differing: list[dict[str, Any]] = field(default_factory=list)
     """Every id whose two amounts differ, on either side."""
     prices: Prices | None = None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    """A few of the platform's usage rows, to be shown."""
     invoice: dict[str, Any] | None = None
+    owed_before: int = 0
+    """What was owed before the story and is on the invoice, too; 0 in a home of its own."""
 
     @property
     def adds_up(self) -> bool:
         """True to the micro-unit, for each single request and not only for the sum; an empty bill does not."""
-        return self.expected == self.posted and not self.differing and bool(self.lines)
+        invoiced = self.invoice is None or self.invoice["total"] == self.posted + self.owed_before
+        return self.expected == self.posted and not self.differing and bool(self.lines) and invoiced
 
 
-def check(
-    used: Iterable[Used], posted: Mapping[str, int], prices: Prices, invoice: dict[str, Any] | None = None
-) -> Bill:
+def check(used: Iterable[Used], posted: Mapping[str, int], prices: Prices) -> Bill:
     """Compare, id by id. ``posted``: what the ledger charged per request or job since the story began, others' too."""
     lines, differing, expected = dict[str, Line](), list[dict[str, Any]](), dict[str, int]()
     for one in used:
@@ -91,9 +94,7 @@ def check(
         # What costs nothing is not posted, so a missing amount and 0 are the same.
         if expected.get(name, 0) != posted.get(name, 0):
             differing.append({"id": name, "expected": expected.get(name), "posted": posted.get(name)})
-    return Bill(
-        prices.currency, sum(expected.values()), sum(posted.values()), list(lines.values()), differing, prices, invoice
-    )
+    return Bill(prices.currency, sum(expected.values()), sum(posted.values()), list(lines.values()), differing, prices)
 
 
 def document(bill: Bill) -> dict[str, Any]:
@@ -107,5 +108,7 @@ def document(bill: Bill) -> dict[str, Any]:
         "lines": [vars(line) for line in bill.lines],
         "differing": bill.differing,
         "prices_per_million_tokens": vars(bill.prices) if bill.prices else None,
+        "usage_rows": bill.rows,
         "invoice": bill.invoice,
+        "owed_before": bill.owed_before,
     }

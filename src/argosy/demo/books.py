@@ -1,7 +1,8 @@
-"""Reading the platform's books over its public API: prices, ledger, invoice."""
+"""Reading the platform's books over its public API: prices, usage rows, ledger, invoice."""
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from openai import OpenAI
@@ -9,17 +10,33 @@ from openai import OpenAI
 from argosy.demo.bill import Prices
 
 PATIENCE_S = 10.0
+_PAGE = 1_000
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The ledger before the story."""
+
+    last_entry: int = 0
+    """Id of the newest entry; 0 for an empty ledger."""
+    owed: int = 0
+    """Micro-units used and not yet invoiced, which the next invoice will hold as well."""
+
+
+def opening(client: OpenAI) -> Opening:
+    """The state that this story starts from."""
+    entries = list(_entries(client, 0))
+    return Opening(
+        max((entry["id"] for entry in entries), default=0),
+        sum(entry["amount"] for entry in entries if entry["account"] == "receivable"),
+    )
 
 
 def published_prices(client: OpenAI, model: str) -> Prices:
     """The present price of a model."""
-    card: Any = client.get(f"/catalog/{model}", cast_to=object)
-    return Prices(**card["prices"])
-
-
-def last_entry(client: OpenAI) -> int:
-    """Id of the newest ledger entry, 0 for an empty ledger: where this story's entries begin."""
-    return max((entry["id"] for entry in _entries(client, 0)), default=0)
+    found: Any = client.get("/prices", cast_to=object)
+    row = next(one for one in found["data"] if one["model"] == model)
+    return Prices(row["currency"], row["input"], row["cached_input"], row["output"], row["training"])
 
 
 def posted_since(client: OpenAI, entry: int, awaited: set[str]) -> dict[str, int]:
@@ -35,17 +52,22 @@ def posted_since(client: OpenAI, entry: int, awaited: set[str]) -> dict[str, int
         time.sleep(0.2)
 
 
-def close_invoice(client: OpenAI, since: int) -> dict[str, Any]:
-    """Close an invoice over the time from ``since`` (unix seconds) to now."""
-    until = int(time.time()) + 1
-    found: Any = client.post("/invoices", body={"period_start": since, "period_end": until}, cast_to=object)
+def usage_rows(client: OpenAI, count: int) -> list[dict[str, Any]]:
+    """The newest usage rows, as the platform shows them."""
+    found: Any = client.get("/usage/events", cast_to=object, options={"params": {"limit": count}})
+    return list(found["data"])
+
+
+def close_invoice(client: OpenAI) -> dict[str, Any]:
+    """Close everything that was not invoiced yet into an invoice."""
+    found: Any = client.post("/invoices", body={}, cast_to=object)
     return dict(found)
 
 
 def _entries(client: OpenAI, after: int) -> Iterator[dict[str, Any]]:
     while True:
-        page: Any = client.get("/ledger", cast_to=object, options={"params": {"after": after, "limit": 1000}})
+        page: Any = client.get("/ledger", cast_to=object, options={"params": {"after": after, "limit": _PAGE}})
         yield from page["data"]
-        if not page.get("has_more") or not page["data"]:
+        if not page["has_more"]:
             return
         after = page["data"][-1]["id"]

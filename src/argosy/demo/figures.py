@@ -84,8 +84,8 @@ def timeline(parts: Sequence[tuple[str, float]]) -> str:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 4, 5 or 10 times a power of ten: a quarter of it is a short number."""
-    if value <= 0:
-        return 1.0
-    unit = 10 ** (ceil(log10(value)) - 1)
-    return float(next(step * unit for step in (1, 2, 4, 5, 10) if step * unit >= value))
+    """The next of 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8 or 10 times a power of ten: a quarter of it is a short number."""
+    value = max(value, 0.001)  # An axis needs some height.
+    unit = 10.0 ** (ceil(log10(value)) - 1)
+    # The last resort is for a value whose rounding error lifts it above ten units.
+    return next((step * unit for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if step * unit >= value), value)

@@ -46,7 +46,7 @@ def render(document: Mapping[str, Any], pictures: Sequence[str]) -> str:
     page = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    page.filters |= {"percent": percent, "money": money, "duration": duration, "count": "{:,}".format}
+    page.filters |= {"percent": percent, "money": money, "duration": duration, "count": "{:,}".format, "chance": chance}
     languages = document["languages"]
     curves = {name: [(p["step"], p["loss"]) for p in part["job"]["curve"]] for name, part in languages.items()}
     return page.get_template("report.html").render(
@@ -82,6 +82,11 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
+
+
+def chance(p: float) -> str:
+    """A p-value as people write it: "p = 0.012", "p < 0.0001"."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
 
 
 def _whisker(score: Mapping[str, float], tuned: bool, language: str) -> Markup:

@@ -25,7 +25,7 @@ from argosy.demo.documents import LanguageStory, Told, story_document
 from argosy.demo.drawing import draw, write_charts
 from argosy.demo.options import DemoOptions
 from argosy.demo.platform import STARTER, OwnPlatform, PlatformFailed, fresh_home
-from argosy.demo.report import duration, percent, write_html, write_json
+from argosy.demo.report import chance, duration, percent, write_html, write_json
 from argosy.demo.scoring import BASE_WAYS, TUNED, Scores, Way, against, grade, strongest
 from argosy.demo.task import LANGUAGE_NAMES, Task, spread
 from argosy.samples import LANGUAGES, Language, Row
@@ -42,8 +42,7 @@ class Story:
     platform: OwnPlatform
     display: Display
     told: Told = field(default_factory=Told)
-    first_entry: int = 0
-    """The ledger's last entry before the story."""
+    opening: books.Opening = field(default_factory=books.Opening)
 
     def tell(self) -> dict[str, Any]:
         """All seven steps; the report's document."""
@@ -69,7 +68,7 @@ class Story:
         with self.display.state(STARTER) as show:
             self.platform.wait(show)
         self.display.note(f"[green]✓[/] {STARTER} answers at {self.platform.url}/v1")
-        self.first_entry = books.last_entry(self.platform.client())
+        self.opening = books.opening(self.platform.client())
 
     def _ask_base(self, story: LanguageStory) -> None:
         story.tuned_rows = spread(story.task.held_out, self.options.tuned_sample)
@@ -102,7 +101,7 @@ class Story:
         self.display.note(
             f"{percent(found.before.share)} → {percent(found.after.share)} on the same {found.before.total} requests: "
             f"{found.interval.low * 100:+.0f} to {found.interval.high * 100:+.0f} points (95%), "
-            f"exact McNemar p = {found.test.two_sided:.1g}: [bold]{found.verdict}[/]"
+            f"exact McNemar {chance(found.test.two_sided)}: [bold]{found.verdict}[/]"
         )
 
     def _draw(self) -> None:
@@ -119,8 +118,13 @@ class Story:
         client = self.platform.client()
         prices = books.published_prices(client, STARTER)
         costing = {one.id for one in self.told.used if one.amount(prices)}
-        posted = books.posted_since(client, self.first_entry, costing)
-        bill = check(self.told.used, posted, prices, books.close_invoice(client, self.told.started_at))
+        posted = books.posted_since(client, self.opening.last_entry, costing)
+        bill = check(self.told.used, posted, prices)
+        bill.rows, bill.invoice, bill.owed_before = (
+            books.usage_rows(client, 6),
+            books.close_invoice(client),
+            self.opening.owed,
+        )
         sign = "[green]=[/]" if bill.adds_up else "[bold red]≠[/]"
         self.display.note(
             f"{len(self.told.used)} requests and jobs: recomputed {format_money(bill.expected, bill.currency)} {sign} "
