@@ -132,9 +132,13 @@ async def test_a_client_that_leaves_before_anything_came_pays_nothing(api):
 async def test_a_stream_cut_upstream_ends_with_an_error_and_charges_what_was_delivered(api, fault, code):
     api.engine.plan = [fault]
     got = []
-    with pytest.raises(openai.APIError) as error:
+
+    async def read():
         async for chunk in await api.ask(stream=True):
             got.append(chunk.choices[0].delta.content or "")
+
+    with pytest.raises(openai.APIError) as error:
+        await read()
     assert error.value.code == code
     assert "core dumped" not in error.value.message
     [event] = await api.settled()

@@ -1,4 +1,4 @@
-"""The HTTP face: OpenAI's routes and the platform's own, one body for all errors, health, metrics and the OpenAPI document.
+"""The HTTP face: OpenAI's routes and the platform's own, one body for all errors, health, metrics, OpenAPI.
 
 Completions are plain ASGI, for speed; everything else is FastAPI.
 """

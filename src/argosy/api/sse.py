@@ -1,4 +1,4 @@
-"""Answers on the raw ASGI wire: whole, as server-sent events, or as an error, which after the first byte goes in-band."""
+"""Answers on the raw ASGI wire: whole, as server-sent events, or as an error, in-band after the first byte."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""One run of an engine for one part of a request: find a replica, wait for one that restarts, try again if it is safe."""
+"""One run of an engine for one part of a request: find a replica, wait for it to restart, try again if safe."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

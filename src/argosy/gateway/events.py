@@ -1,4 +1,4 @@
-"""One engine's event stream, turned into what the client may see: our id and model name, and usage only if asked for."""
+"""One engine's event stream, turned into what the client may see: our id and model name, usage only if asked."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

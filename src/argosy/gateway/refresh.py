@@ -10,7 +10,7 @@ INTERVAL_S = 0.25
 
 
 class Refresher:
-    """Calls a few cheap ``refresh`` functions four times a second. While the database is down, the last answers hold."""
+    """Calls a few cheap ``refresh`` functions four times a second. While the database is down, what was read holds."""
 
     def __init__(self, refreshes: Sequence[Callable[[], object]]) -> None:
         self._refreshes = refreshes

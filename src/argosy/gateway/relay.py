@@ -19,7 +19,7 @@ class Deadlines:
     connect: float = 2.0
     """Until an engine takes the connection."""
     silence: float = 300.0
-    """Without a byte from the engine: queueing, the prompt and, where nothing streams, the whole answer fall in here."""
+    """Without a byte from the engine: queueing, the prompt and, without streaming, the whole answer."""
     replica: float = 15.0
     """For a replica that is starting again, as long as nothing was delivered."""
     poll: float = 0.05

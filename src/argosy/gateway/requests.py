@@ -1,4 +1,4 @@
-"""What a completion request asks for: the few fields the gateway needs, read once; the rest stays the client's bytes."""
+"""What a completion request asks for: the few fields the gateway needs, read once; the rest stays as it came."""
 
 import re
 from collections.abc import Mapping

@@ -57,7 +57,7 @@ class RouteTable:
         return True
 
     def find(self, project_id: str, model: str) -> Offer:
-        """The offer behind a name. Raises NotFound, also for another project's model, and Unavailable without a price."""
+        """The offer behind a name. Raises NotFound, also for another project's, and Unavailable without a price."""
         offer = self._offers.get(model)
         if offer is None or not _visible(offer.route, project_id):
             raise self._unknown(project_id, model)

@@ -33,7 +33,7 @@ def retrieve(model: str, request: Request, caller: InferenceCaller, parts: Platf
         if found["id"] == model:
             return dict(found)
     raise NotFound(
-        f"The model '{model}' does not exist or you do not have access to it. GET /v1/models lists the ones you can use.",
+        f"The model '{model}' does not exist or you do not have access to it. GET /v1/models lists yours.",
         code="model_not_found",
         param="model",
     )
