@@ -1,0 +1,46 @@
+"""Serving: deployments (what is wanted), replicas (what runs), and the reconciler that makes these match those.
+
+Names are loaded on first use: every engine process imports this package on its way, and must not pay for the database.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argosy.serving.engines import ENGINES
+    from argosy.serving.reconciler import Reconciler
+    from argosy.serving.route import Route, engine_request, routes
+    from argosy.serving.store import (
+        Deployment,
+        ReplicaRow,
+        find_deployment,
+        list_deployments,
+        list_replicas,
+        stop_deployment,
+        want_deployment,
+    )
+
+__all__ = [
+    "ENGINES",
+    "Deployment",
+    "Reconciler",
+    "ReplicaRow",
+    "Route",
+    "engine_request",
+    "find_deployment",
+    "list_deployments",
+    "list_replicas",
+    "routes",
+    "stop_deployment",
+    "want_deployment",
+]
+
+_PLACES = {"ENGINES": "engines", "Reconciler": "reconciler"} | dict.fromkeys(
+    ("Route", "engine_request", "routes"), "route"
+)
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'argosy.serving' has no attribute '{name}'")
+    return getattr(import_module(f"argosy.serving.{_PLACES.get(name, 'store')}"), name)

@@ -1,0 +1,76 @@
+"""From a model's name to what an engine can be started with: pull, fit, and choose the room per request."""
+
+import importlib.util
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from argosy.catalog import Progress, card, cards, pull
+from argosy.core import ArgosyError, Unavailable
+from argosy.serving.engines.llama_cpp import MISSING
+from argosy.serving.fit import fit
+from argosy.serving.replicas import kv_context
+
+_ECHO_CONTEXT = 8192
+_SLOTS = 16
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What to start engines with, and what to tell about it."""
+
+    model_path: str
+    context_length: int
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+class Preparation:
+    """Pulls and fits in a thread of its own, which never holds up the end of the process."""
+
+    def __init__(self, model: str, engine: str, home: Path) -> None:
+        self.state, self.progress = "pulling", "Waiting"
+        self.result: Prepared | None = None
+        self.error: str | None = None
+        threading.Thread(target=self._run, args=(model, engine, home), daemon=True, name=f"prepares {model}").start()
+
+    def _run(self, model: str, engine: str, home: Path) -> None:
+        try:
+            self.result = prepare(model, engine, home, self._tell)
+        except ArgosyError as error:
+            self.error = error.message
+        except Exception as error:
+            self.error = f"Preparing {model} failed unexpectedly: {error!r}. Deploy it again to retry."
+
+    def _tell(self, state: str, progress: str) -> None:
+        self.state, self.progress = state, progress
+
+
+def prepare(model: str, engine: str, home: Path, tell: Callable[[str, str], None]) -> Prepared:
+    """Blocks until the weights are here and fitted. ``tell`` gets the deployment's state and a line of progress.
+
+    Raises ArgosyError with what to do next.
+    """
+    if engine == "echo":
+        known = cards().get(model)
+        return Prepared("", known.context_length if known else _ECHO_CONTEXT, {"quantisation": "none"})
+    if not all(importlib.util.find_spec(package) for package in ("xllamacpp", "gguf")):
+        raise Unavailable(MISSING, code="engine_missing")
+    source = pull(card(model), home, lambda progress: tell("pulling", _line(progress)))
+    tell("fitting", "Checking the weights")
+    fitted = fit(source, home / "run", lambda line: tell("fitting", line))
+    room = kv_context(fitted.shape.context_length, fitted.shape.kv_bytes_per_token, _SLOTS)
+    detail = {
+        "file": str(fitted.path),
+        "quantisation": fitted.quantisation,
+        "tokens_per_second": {form: asdict(speed) for form, speed in fitted.measured.items()},
+        "note": fitted.note or None,
+    }
+    return Prepared(str(fitted.path), room, detail)
+
+
+def _line(progress: Progress) -> str:
+    if progress.total_bytes is None:
+        return progress.message
+    return f"{progress.message}: {progress.done_bytes / 1e6:.0f} of {progress.total_bytes / 1e6:.0f} MB"

@@ -1,0 +1,101 @@
+"""One engine process: started, asked, drained, stopped."""
+
+import http.client
+import json
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from argosy.core import new_id
+from argosy.runtime.processes import Child, birth
+from argosy.serving.engines import Announcement, EngineSpec, engine_command
+
+_CANARY = {"messages": [{"role": "user", "content": "Ahoy"}], "max_tokens": 1, "temperature": 0}
+
+
+class Replica:
+    """An engine process of ours. Its files lie in ``folder``: what it was told, and what it said."""
+
+    def __init__(self, engine: str, spec: EngineSpec, folder: Path, log: Path) -> None:
+        """Start it; ``spec.ready_file`` is filled in here. Raises OSError."""
+        self.id, self.engine = new_id("rep_"), engine
+        folder.mkdir(parents=True, exist_ok=True)
+        self._spec_file, self._ready_file = folder / f"{self.id}.json", folder / f"{self.id}.ready"
+        self.spec = EngineSpec(**{**vars(spec), "ready_file": str(self._ready_file)})
+        self.spec.write(self._spec_file)
+        self.child = Child(f"engine {spec.name}", engine_command(engine, self._spec_file), log=log)
+        self.born = birth(self.child.pid) or 0
+        self.started = time.monotonic()
+        self.error = ""
+        self.url: str | None = None
+
+    def announced(self) -> bool:
+        """Whether it has opened its port; ``url`` is known from then on."""
+        if self.url is None and (said := Announcement.read(self._ready_file)):
+            self.error = said.error
+            self.url = f"http://127.0.0.1:{said.port}" if said.port else None
+        return self.url is not None
+
+    @property
+    def dead(self) -> bool:
+        """Whether it has ended; ``failure`` says why."""
+        return not self.child.alive
+
+    @property
+    def failure(self) -> str:
+        """Why it ended, for a person: its own reason, else how it ended and the last lines of its log."""
+        self.announced()
+        words = self.child.last_words(300)
+        return self.error or f"The engine process ended with code {self.child.exit_code}. Its last words: {words}"
+
+    def canary(self) -> None:
+        """Ask it for one token from the base, and one from the newest adapter. Raises OSError or ValueError."""
+        count = len(self.spec.adapter_paths)
+        for chosen in {-1, count - 1}:
+            scales = [{"id": i, "scale": float(i == chosen)} for i in range(count)]
+            answer = self.ask("/v1/chat/completions", _CANARY | ({"lora": scales} if scales else {}), timeout_s=60)
+            if not json.loads(answer).get("choices"):
+                raise ValueError(f"the engine answered a test question with {answer[:200]!r}")
+
+    def in_flight(self) -> int:
+        """Requests that it computes or that wait in it. Raises OSError."""
+        counts = re.findall(rb"^llamacpp:requests_(?:processing|deferred) (\d+)", self.ask("/metrics"), re.MULTILINE)
+        return sum(map(int, counts))
+
+    def ask(self, path: str, body: dict[str, Any] | None = None, timeout_s: float = 5) -> bytes:
+        """One HTTP exchange: POST with a body, GET without. Raises OSError, also for an answer that is no success."""
+        connection = http.client.HTTPConnection((self.url or "").removeprefix("http://"), timeout=timeout_s)
+        try:
+            if body is None:
+                connection.request("GET", path)
+            else:
+                connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
+            response = connection.getresponse()
+            answer = response.read()
+        except http.client.HTTPException as error:
+            raise OSError(f"the engine does not speak HTTP: {error!r}") from error
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise OSError(f"the engine answered {path} with {response.status}: {answer[:300].decode(errors='replace')}")
+        return answer
+
+    def stop(self) -> None:
+        """End it now and take its files away."""
+        self.child.terminate(grace_s=1.0)
+        for file in (self._spec_file, self._ready_file):
+            file.unlink(missing_ok=True)
+
+
+def kv_context(model_context: int, kv_bytes_per_token: int, slots: int, default: int = 4096) -> int:
+    """Tokens per request such that the room of all slots fits an eighth of the machine's memory.
+
+    An eighth, since two engines live side by side while one takes over from the other. Raises nothing: at least 512.
+    """
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8
+    length = min(model_context, default)
+    while length > 512 and length * slots * kv_bytes_per_token > memory:
+        length //= 2
+    return length

@@ -1,0 +1,71 @@
+"""What a model name resolves to: an engine process, and the adapter within it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from argosy.catalog import adapters_of
+from argosy.runtime import Transaction
+from argosy.serving.tables import deployments, replicas
+
+
+@dataclass(frozen=True)
+class Route:
+    """One model name at one replica. The gateway keeps these in memory and reloads them when the version changes."""
+
+    model: str
+    project_id: str | None
+    """Who may use it; None is everyone."""
+    base_model: str
+    url: str
+    """``http://127.0.0.1:PORT``, with OpenAI's paths below it."""
+    adapter_index: int | None
+    """Place of the adapter in the replica's list, None for the base itself."""
+    adapter_count: int
+    engine: str
+    context_length: int
+    """Tokens of one request, prompt and answer together, at this replica."""
+    replica_id: str
+
+    @property
+    def price_model(self) -> str:
+        """The model whose price applies, unless there is one for ``model`` itself."""
+        return self.base_model
+
+
+def routes(tx: Transaction) -> list[Route]:
+    """Everything that can be asked right now: every base with a ready replica, and its adapters."""
+    ready = tx.execute(
+        select(replicas, deployments.c.model, deployments.c.engine)
+        .join(deployments, deployments.c.id == replicas.c.deployment_id)
+        .where(replicas.c.state == "ready")
+        .order_by(replicas.c.id)
+    )
+    found = []
+    for row in ready:
+        owners = {version.name: version.project_id for version in adapters_of(tx, row.model)}
+        common: dict[str, Any] = {
+            "base_model": row.model,
+            "url": row.url,
+            "adapter_count": len(row.adapters),
+            "engine": row.engine,
+            "context_length": row.context_length,
+            "replica_id": row.id,
+        }
+        found.append(Route(model=row.model, project_id=None, adapter_index=None, **common))
+        for index, name in enumerate(row.adapters):
+            if name in owners:  # one that was deleted is served no longer, even before its engine is replaced
+                found.append(Route(model=name, project_id=owners[name], adapter_index=index, **common))
+    return found
+
+
+def engine_request(route: Route) -> dict[str, Any]:
+    """Members to add to a request's JSON body for the engine.
+
+    Always the full list of adapters: an absent or shorter one falls back to what the engine has set for everybody.
+    """
+    if route.adapter_count == 0:
+        return {}
+    chosen = route.adapter_index
+    return {"lora": [{"id": i, "scale": 1.0 if i == chosen else 0.0} for i in range(route.adapter_count)]}

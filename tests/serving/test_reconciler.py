@@ -1,0 +1,124 @@
+"""The reconciler's whole life on echo engines: start, switch, drain, restart, fail, stop."""
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from argosy.runtime import Blobs, Database
+from argosy.runtime.processes import birth
+from argosy.serving import Reconciler, stop_deployment
+
+# Attributes of the fixture in conftest.py, which cannot be imported by name.
+Platform = Any
+
+
+def test_a_deployment_becomes_ready_and_answers(platform: Platform) -> None:
+    platform.deploy()
+    platform.until(lambda: platform.state() == "ready")
+    assert platform.ask(platform.base, "heave ho") == "heave ho"
+    (route,) = platform.routes().values()
+    assert (route.project_id, route.adapter_index, route.adapter_count) == (None, None, 0)
+    assert route.context_length == 8192
+
+
+def test_a_new_adapter_is_attached_while_the_old_engine_finishes_its_request(platform: Platform) -> None:
+    platform.deploy()
+    platform.until(lambda: platform.routes())
+    old = platform.routes()[platform.base]
+    answers: list[str] = []
+    slow = threading.Thread(target=lambda: answers.append(platform.ask(platform.base, "delay 700ms a b c d")))
+    slow.start()
+    time.sleep(0.3)
+    platform.attach("ft:a")
+    took = platform.until(lambda: "ft:a" in platform.routes())
+    assert took < 3
+    assert platform.ask("ft:a", "hi") == "[ft:a] hi"
+    assert platform.ask(platform.base, "hi") == "hi"
+    assert platform.routes()["ft:a"].project_id == platform.project
+    platform.until(lambda: old.replica_id not in [row.id for row in platform.replicas()])
+    slow.join()
+    assert answers == ["delay 700ms a b c d"]
+
+
+def test_the_old_engine_is_gone_once_drained(platform: Platform) -> None:
+    platform.deploy()
+    platform.until(lambda: platform.routes())
+    old = platform.replicas()[0]
+    platform.attach("ft:a")
+    platform.until(lambda: "ft:a" in platform.routes())
+    platform.until(lambda: len(platform.replicas()) == 1)
+    assert birth(old.pid) is None
+
+
+def test_a_killed_engine_is_replaced_within_two_seconds(platform: Platform) -> None:
+    platform.deploy()
+    platform.attach("ft:a")
+    platform.until(lambda: "ft:a" in platform.routes())
+    first = platform.routes()["ft:a"].replica_id
+    os.kill(platform.replicas()[-1].pid, signal.SIGKILL)
+    platform.until(lambda: not platform.routes())
+    took = platform.until(lambda: "ft:a" in platform.routes())
+    assert took < 2
+    assert platform.routes()["ft:a"].replica_id != first
+
+
+def test_an_engine_that_never_starts_fails_with_a_reason_and_a_next_step(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("argosy.serving.keeper._BACKOFF_S", (0.0,))
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    platform.deploy()
+    platform.until(lambda: platform.state() == "failed")
+    error = platform.deployment().error
+    assert "6 times in a row" in error
+    assert f"argosy deploy {platform.base}" in error
+    monkeypatch.delenv("PYTHONHOME")
+    platform.deploy()
+    platform.until(lambda: platform.state() == "ready")
+
+
+def test_stopping_drains_and_ends_the_engine_and_it_can_be_deployed_again(platform: Platform) -> None:
+    deployment = platform.deploy()
+    platform.until(lambda: platform.routes())
+    pid = platform.replicas()[0].pid
+    with platform.database.write() as tx:
+        stop_deployment(tx, deployment)
+    platform.until(lambda: platform.state() == "stopped")
+    assert platform.routes() == {}
+    assert birth(pid) is None
+    assert platform.deploy() == deployment
+    platform.until(lambda: platform.state() == "ready")
+
+
+def test_an_adapter_whose_blob_is_gone_is_left_out_and_the_others_are_served(platform: Platform) -> None:
+    platform.attach("ft:lost")
+    platform.attach("ft:kept")
+    digest = next(row.digest for row in _adapters(platform) if row.name == "ft:lost")
+    platform.blobs.path(digest).unlink()
+    platform.deploy()
+    platform.until(lambda: "ft:kept" in platform.routes())
+    assert "ft:lost" not in platform.routes()
+    assert "gone" in platform.deployment().detail["left_out"]["ft:lost"]
+    assert platform.ask("ft:kept", "hi") == "[ft:kept] hi"
+
+
+def test_a_new_worker_clears_what_a_dead_one_left(platform: Platform, database: Database, blobs: Blobs) -> None:
+    platform.deploy()
+    platform.until(lambda: platform.routes())
+    left = platform.replicas()[0]
+    successor = Reconciler(platform.settings, database, blobs)
+    successor.tick()
+    assert left.id not in [row.id for row in platform.replicas()]
+    assert birth(left.pid) is None
+    successor.close()
+
+
+def _adapters(platform: Platform) -> Any:
+    from argosy.catalog import adapters_of
+
+    with platform.database.read() as tx:
+        return adapters_of(tx, platform.base)
