@@ -1,8 +1,7 @@
 import json
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,29 +10,14 @@ import pytest
 from argosy import datasets, identity, tuning
 from argosy.core import Settings
 from argosy.identity import Caller
-from argosy.runtime import Blobs, Database, Transaction
+from argosy.runtime import Blobs, Database
 from argosy.runtime.jobs import Jobs
+from argosy.runtime.processes import birth
 from argosy.tuning import store
 from argosy.tuning.store import Job
+from tests.tuning.fakes import BASE, FAKE_TRAINER, FakeEngines
 
-FAKE_TRAINER = (sys.executable, str(Path(__file__).with_name("fake_trainer.py")))
 T = TypeVar("T")
-BASE = "smollm2-135m-instruct"
-
-
-class FakeEngines:
-    """Serves the base from a file of four bytes; new models answer at once, unless told otherwise."""
-
-    def __init__(self, home: Path) -> None:
-        self.file: Path | None = home / "base.gguf"
-        self.file.write_bytes(b"GGUF")
-        self.loads = True
-
-    def weights(self, tx: Transaction, base: str) -> Path | None:
-        return self.file if base == BASE else None
-
-    def answers(self, tx: Transaction, model: str) -> bool:
-        return self.loads
 
 
 class Harbour:
@@ -62,8 +46,10 @@ class Harbour:
         with self.database.write() as tx:
             return datasets.add_file(tx, self.caller.project_id, "rows.jsonl", "fine-tune", size, digest).id
 
-    def create(self, file: str | None = None, **fields: object) -> Job:
-        request = tuning.read_request({"model": BASE, "training_file": file or self.upload(), **fields})
+    def create(self, file: str | None = None, seed: int = 1000, **fields: object) -> Job:
+        """A seed that is a `Misdeed` makes the fake trainer commit it."""
+        body = {"model": BASE, "training_file": file or self.upload(), "seed": int(seed), **fields}
+        request = tuning.read_request(body)
         with self.database.write() as tx:
             return tuning.create(tx, self.caller, request, self.engines)
 
@@ -73,17 +59,25 @@ class Harbour:
         assert job is not None
         return job
 
+    def cancel(self, job_id: str) -> Job:
+        with self.database.write() as tx:
+            return tuning.cancel(tx, self.caller.project_id, job_id)
+
+    @staticmethod
+    def is_alive(pid: int) -> bool:
+        return birth(pid) is not None
+
     def events(self, job_id: str) -> list[store.StoredEvent]:
         """Oldest first."""
         with self.database.read() as tx:
             return store.list_events(tx, self.caller.project_id, job_id, after=None, limit=1000)[::-1]
 
-    def start_worker(self) -> None:
+    def start_worker(self, chores: Mapping[str, tuning.Chore] | None = None) -> None:
         tuner = tuning.Tuner(
             self.settings, self.database, self.blobs, self.engines,
             command=FAKE_TRAINER, attach_s_max=self.attach_s_max,
         )  # fmt: skip
-        worker = tuning.Worker(self.database, Jobs(self.settings), tuner, {})
+        worker = tuning.Worker(self.database, Jobs(self.settings), tuner, chores or {})
         self._stop.clear()
         self._thread = threading.Thread(target=worker.run, args=(self._stop,))
         self._thread.start()

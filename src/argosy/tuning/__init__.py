@@ -7,9 +7,10 @@ from argosy.tuning.requests import JobRequest, read_request
 from argosy.tuning.store import Job, get_job, list_checkpoints, list_events, list_jobs
 from argosy.tuning.story import Tuner
 from argosy.tuning.wire import checkpoint_object, event_object, job_object, page
-from argosy.tuning.worker import Worker
+from argosy.tuning.worker import Chore, Worker
 
 __all__ = [
+    "Chore",
     "DeployedEngines",
     "Engines",
     "Job",

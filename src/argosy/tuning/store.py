@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, insert, or_, select, update
 
 from argosy.core import new_id, now_us
 from argosy.runtime import Transaction
@@ -172,10 +172,9 @@ def change(
 
 
 def take_turn(tx: Transaction, job: Job, new: Sequence[Event], **values: Any) -> bool:
-    """queued → running, unless another job is running. False if so, or if this one is no longer queued."""
-    running = jobs.alias("running")
-    busy = select(running.c.id).where(running.c.status == "running").limit(1)
-    if tx.execute(busy).first() is not None:
+    """queued → running, unless one is running or an older one is still to come. False if so, or if it is not queued."""
+    ahead = or_(jobs.c.status == "running", and_(jobs.c.status.in_(UNFINISHED), jobs.c.id < job.id))
+    if tx.execute(select(jobs.c.id).where(ahead).limit(1)).first() is not None:
         return False
     return change(tx, job, "running", new, come_from=("queued",), **values)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from argosy import billing, datasets
-from argosy.core import ArgosyError, Settings, Unavailable, now_us
+from argosy.core import ArgosyError, Internal, Settings, Unavailable, now_us
 from argosy.runtime import Blobs, Database, is_outage
 from argosy.runtime.jobs import Interrupted, Stage
 from argosy.tuning import store
@@ -164,25 +164,29 @@ class Tuner:
 
     def _attach(self, job: Job) -> bool:
         clock = time.monotonic()
-        while True:
-            with self._database.read() as tx:
-                present = store.get_job(tx, job.project_id, job.id)
-                if present is None or present.status != "running":
-                    return False
-                if self._engines.answers(tx, job.fine_tuned_model):
-                    break
+        while not self._answers(job):
             if self.stopping.wait(_ATTACH_POLL_S):
                 raise Interrupted
             if time.monotonic() - clock > self._attach_s_max:
                 raise Unavailable(
-                    f"The model was trained, but '{job.model}' did not load it within {self._attach_s_max:.0f} s. "
-                    "See 'argosy doctor'; the job's checkpoints can be deployed once the engine is well again.",
+                    f"The model was trained, but no engine of '{job.model}' loaded it within {self._attach_s_max:.0f} s. "
+                    "'argosy doctor' says how the engines are; the job's checkpoints are kept.",
                     code="attach_timed_out",
                 )
         progress = job.progress
         with self._database.write() as tx:
             events = [spent(progress, "attach", time.monotonic() - clock)]
             return store.change(tx, job, "running", events, come_from=("running",), progress=progress)
+
+    def _answers(self, job: Job) -> bool:
+        """Whether the wait is over: the model answers, or the job was cancelled. Raises Internal if it never will."""
+        with self._database.read() as tx:
+            present = store.get_job(tx, job.project_id, job.id)
+            refusal = self._engines.refusal(tx, job.model, job.fine_tuned_model)
+            answers = self._engines.answers(tx, job.fine_tuned_model)
+        if refusal is not None:
+            raise Internal(f"The engine cannot load the trained adapter: {refusal}", code="adapter_refused")
+        return answers or present is None or present.status != "running"
 
     def _settle(self, job: Job) -> bool:
         finished = job.progress.finished
