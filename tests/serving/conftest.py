@@ -17,12 +17,12 @@ from argosy.serving import (
     Reconciler,
     ReplicaRow,
     Route,
+    deploy,
     engine_request,
     find_deployment,
     list_deployments,
     list_replicas,
     routes,
-    want_deployment,
 )
 
 BASE = "smollm2-135m-instruct"
@@ -57,7 +57,7 @@ class Platform:
     def deploy(self, engine: str = "echo", model: str = BASE) -> str:
         """Ask for a deployment; returns its id."""
         with self.database.write() as tx:
-            return want_deployment(tx, self.project, model, engine).id
+            return deploy(tx, self.project, model, engine).id
 
     def state(self, model: str = BASE) -> str:
         return self.deployment(model).state

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from argosy.serving.deployments import deploy, served_file
     from argosy.serving.engines import ENGINES
     from argosy.serving.reconciler import Reconciler
     from argosy.serving.route import Route, engine_request, routes
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
         list_deployments,
         list_replicas,
         stop_deployment,
-        want_deployment,
     )
 
 __all__ = [
@@ -26,18 +26,25 @@ __all__ = [
     "Reconciler",
     "ReplicaRow",
     "Route",
+    "deploy",
     "engine_request",
     "find_deployment",
     "list_deployments",
     "list_replicas",
     "routes",
+    "served_file",
     "stop_deployment",
-    "want_deployment",
 ]
 
-_PLACES = {"ENGINES": "engines", "Reconciler": "reconciler"} | dict.fromkeys(
-    ("Route", "engine_request", "routes"), "route"
-)
+_PLACES = {
+    "ENGINES": "engines",
+    "Reconciler": "reconciler",
+    "Route": "route",
+    "deploy": "deployments",
+    "engine_request": "route",
+    "routes": "route",
+    "served_file": "deployments",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,79 @@
+"""``/v1/deployments``: base models that this platform is to serve, and how far each is."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from argosy import serving
+from argosy.api.context import AdminCaller, InferenceCaller, PlatformParts
+from argosy.serving import Deployment, ReplicaRow
+
+router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
+
+
+class NewDeployment(BaseModel):
+    """A base model to serve."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    """The name of a card in the catalog, or ``echo``."""
+    engine: str | None = None
+    """``llama_cpp`` or ``echo``; left out, the one that fits the model."""
+
+
+@router.post("")
+def create_deployment(body: NewDeployment, platform: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
+    """Ask for a model to be pulled, fitted and started. Returns at once; repeat it to retry after a failure."""
+    with platform.database.write() as tx:
+        made = serving.deploy(tx, caller.project_id, body.model, body.engine)
+        return _wire(made, serving.list_replicas(tx, made.id))
+
+
+@router.get("")
+def list_deployments(platform: PlatformParts, caller: InferenceCaller) -> dict[str, Any]:
+    """List all deployments: they serve every project of the platform."""
+    with platform.database.read() as tx:
+        rows = serving.list_replicas(tx)
+        found = serving.list_deployments(tx)
+    return {"object": "list", "data": [_wire(one, rows) for one in found], "has_more": False}
+
+
+@router.get("/{deployment}")
+def retrieve_deployment(deployment: str, platform: PlatformParts, caller: InferenceCaller) -> dict[str, Any]:
+    """One deployment, by its id or by its model's name."""
+    with platform.database.read() as tx:
+        found = serving.find_deployment(tx, deployment)
+        return _wire(found, serving.list_replicas(tx, found.id))
+
+
+@router.delete("/{deployment}")
+def delete_deployment(deployment: str, platform: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
+    """Finish the requests in flight, then stop. Its adapters stay, and answer again when it is deployed again."""
+    with platform.database.write() as tx:
+        found = serving.stop_deployment(tx, serving.find_deployment(tx, deployment).id)
+        return _wire(found, serving.list_replicas(tx, found.id))
+
+
+def _wire(deployment: Deployment, rows: list[ReplicaRow]) -> dict[str, Any]:
+    """The wire's shape. Only what a caller may use: no addresses, no process ids."""
+    state = deployment.state
+    if deployment.desired == "stopped" and state != "stopped":
+        state = "draining"
+    return {
+        "id": deployment.id,
+        "object": "deployment",
+        "model": deployment.model,
+        "engine": deployment.engine,
+        "state": state,
+        "error": deployment.error,
+        "detail": deployment.detail,
+        "replicas": [
+            {"id": row.id, "state": row.state, "adapters": len(row.adapters), "error": row.error}
+            for row in rows
+            if row.deployment_id == deployment.id
+        ],
+        "created_at": deployment.created_at,
+        "updated_at": deployment.updated_at,
+    }
