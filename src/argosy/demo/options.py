@@ -6,7 +6,7 @@ from pathlib import Path
 
 from argosy.samples import LANGUAGES
 
-DEFAULT_SAMPLE = 90
+DEFAULT_SAMPLE = 96
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class DemoOptions:
     languages: Sequence[str] = LANGUAGES
     """One fine-tuning job for each, all on one base."""
     sample: int | None = None
-    """Held-out requests the tuned model is asked, per language; the base, asked in four ways, gets a third of them each
-    time. Spread evenly over the three thirds. None is the default of 90."""
+    """Held-out requests the tuned model is asked, per language; the base, asked in four ways, gets a quarter of them
+    each time, at least 12. Spread evenly over the three thirds. None is the default of 96."""
     out: Path = Path("out/demo")
     """Where report.html, report.json and the charts are written."""
     home: Path | None = None
@@ -33,4 +33,4 @@ class DemoOptions:
     @property
     def base_sample(self) -> int:
         """How many of those the base model is asked, in each way."""
-        return max(3, self.tuned_sample // 3)
+        return max(12, self.tuned_sample // 4)
