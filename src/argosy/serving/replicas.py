@@ -25,6 +25,7 @@ class Replica:
         self._spec_file, self._ready_file = folder / f"{self.id}.json", folder / f"{self.id}.ready"
         self.spec = EngineSpec(**{**vars(spec), "ready_file": str(self._ready_file)})
         self.spec.write(self._spec_file)
+        self._log_start = log.stat().st_size if log.exists() else 0
         self.child = Child(f"engine {spec.name}", engine_command(engine, self._spec_file), log=log)
         self.born = birth(self.child.pid) or 0
         self.started = time.monotonic()
@@ -45,10 +46,24 @@ class Replica:
 
     @property
     def failure(self) -> str:
-        """Why it ended, for a person: its own reason, else how it ended and the last lines of its log."""
+        """Why it ended, for a person: what it said itself, and the first errors in its log."""
         self.announced()
-        words = self.child.last_words(300)
-        return self.error or f"The engine process ended with code {self.child.exit_code}. Its last words: {words}"
+        code = self.child.exit_code
+        said = (
+            self.error or f"The engine process ended with {f'signal {-code}' if code and code < 0 else f'code {code}'}."
+        )
+        return f"{said} {' '.join(self._log_errors())}".strip()
+
+    def _log_errors(self) -> list[str]:
+        """At most three lines: llama.cpp marks errors with an E, and the first of them names the cause."""
+        try:
+            with open(self.child.log, "rb") as file:
+                file.seek(self._log_start)
+                lines = file.read(200_000).decode(errors="replace").splitlines()
+        except OSError:
+            return []
+        errors = [line.partition(" E ")[2].strip() for line in lines if " E " in line[:24]]
+        return errors[:3] or [line.strip() for line in lines[-2:]]
 
     def canary(self) -> None:
         """Ask it for one token from the base, and one from the newest adapter. Raises OSError or ValueError."""

@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
     try:
         server = xllamacpp.Server(_parameters(spec))
     except Exception as error:
-        Announcement(error=f"The engine could not load the model: {error}").write(ready_file)
+        Announcement(error=f"The engine could not load the model ({error})").write(ready_file)
         raise SystemExit(1) from error
     Announcement(port=int(server.listening_address.rpartition(":")[2])).write(ready_file)
     threading.Event().wait()

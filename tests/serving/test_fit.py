@@ -1,0 +1,84 @@
+"""Fitting measures with the real engine once, and remembers."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.serving.tiny import CONTEXT, write_model
+
+from argosy.core import ArgosyError, OutOfSpace
+from argosy.serving import fit as fitting
+from argosy.serving.fit import Speed, fit
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    (tmp_path / "model").mkdir()
+    return write_model(tmp_path / "model" / "tiny.gguf")
+
+
+def test_the_first_time_measures_and_the_second_time_remembers(source: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    fitted = fit(source, tmp_path / "run", told.append)
+    assert set(fitted.measured) == {"F32", "Q4_0", "Q8_0"}
+    assert fitted.quantisation == max(fitted.measured, key=lambda form: fitted.measured[form].sixteen_streams)
+    assert fitted.shape.context_length == CONTEXT
+    assert "Measuring Q4_0" in told
+    told.clear()
+    assert fit(source, tmp_path / "run", told.append) == fitted
+    assert told == []
+
+
+@pytest.fixture
+def speeds(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """Speeds at 16 streams by a part of the file's name, instead of real measurements."""
+    table = {"q4_0": 300.0, "q8_0": 200.0, "tiny.gguf": 100.0}
+    monkeypatch.setattr(
+        fitting, "measure", lambda path, _: Speed(1.0, next(table[part] for part in table if part in path.name))
+    )
+    return table
+
+
+@pytest.mark.usefixtures("speeds")
+def test_the_fastest_is_kept_and_the_others_are_removed(source: Path, tmp_path: Path) -> None:
+    fitted = fit(source, tmp_path / "run", lambda _: None)
+    assert fitted.path.name == "tiny.argosy-q4_0.gguf"
+    assert sorted(path.name for path in source.parent.iterdir()) == ["fit.json", fitted.path.name, "tiny.gguf"]
+
+
+@pytest.mark.usefixtures("speeds")
+def test_a_packed_file_that_was_deleted_is_made_again_without_measuring(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(source, tmp_path / "run", lambda _: None).path.unlink()
+    monkeypatch.setattr(fitting, "measure", None)
+    assert fit(source, tmp_path / "run", lambda _: None).path.exists()
+
+
+def test_another_machine_measures_anew(source: Path, tmp_path: Path, speeds: dict[str, float]) -> None:
+    fit(source, tmp_path / "run", lambda _: None)
+    cache = source.with_name("fit.json")
+    saved = json.loads(cache.read_text())
+    saved["identity"]["cpu"] = "Another"
+    cache.write_text(json.dumps(saved))
+    speeds["q8_0"] = 400.0
+    assert fit(source, tmp_path / "run", lambda _: None).quantisation == "Q8_0"
+
+
+@pytest.mark.usefixtures("speeds")
+def test_without_space_the_shipped_file_is_served_and_said_so(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OutOfSpace("The disk is full.", code="disk_full")
+
+    monkeypatch.setattr(fitting, "quantise", refuse)
+    fitted = fit(source, tmp_path / "run", lambda _: None)
+    assert (fitted.path, fitted.quantisation) == (source, "F32")
+    assert "The disk is full" in fitted.note
+
+
+def test_damaged_weights_cannot_be_fitted(tmp_path: Path) -> None:
+    (tmp_path / "bad.gguf").write_bytes(b"GGUF" + b"\0" * 5000)
+    with pytest.raises(ArgosyError, match=r"bad.gguf is not a GGUF file"):
+        fit(tmp_path / "bad.gguf", tmp_path / "run", lambda _: None)
