@@ -1,7 +1,10 @@
 """The only door to the outside: downloads over HTTP from addresses that were checked first, and wheels through pip."""
 
+import contextlib
+import errno
 import http.client
 import ipaddress
+import os
 import queue
 import socket
 import ssl
@@ -19,6 +22,7 @@ CONNECT_TIMEOUT_S = 3.0
 """For resolving and connecting together: with no network, the next source is tried after this long."""
 _READ_TIMEOUT_S = 30.0
 _PIP_TIMEOUT_S = 1800.0
+_PIP_LOOK_S = 0.2
 _REDIRECTS_MAX = 5
 _CHUNK = 1 << 18
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -48,11 +52,11 @@ def download(url: str, destination: Path, size_bytes: int, report: Report, priva
     raise _failed(f"it redirected more than {_REDIRECTS_MAX} times", url)
 
 
-def download_wheel(requirement: str, folder: Path) -> Path:
+def download_wheel(requirement: str, folder: Path, report: Report) -> Path:
     """Fetch one wheel, without its dependencies and without running any of it, from wherever pip is set up to look.
 
     ``requirement`` is pinned (``name==version``); ``folder`` must be empty and on a disk with room for two copies.
-    Raises UpstreamFailed with pip's own last words.
+    What ``report`` raises ends the download. Raises UpstreamFailed with pip's own last words, OSError for a full disk.
     """
     scratch = folder / "scratch"
     scratch.mkdir()
@@ -64,15 +68,30 @@ def download_wheel(requirement: str, folder: Path) -> Path:
         log=folder / "pip.log",
         environment={"TMPDIR": str(scratch)},  # where room was checked, and what is left over is thrown away
     )
+    deadline = time.monotonic() + _PIP_TIMEOUT_S
     try:
-        in_time = child.wait(_PIP_TIMEOUT_S)
+        while not child.wait(_PIP_LOOK_S) and time.monotonic() < deadline:
+            report(_size_of(folder))
     finally:
         child.terminate()
     wheels = list(folder.glob("*.whl"))
     if child.exit_code != 0 or len(wheels) != 1:
-        reason = child.last_words().rpartition("\n")[2].removeprefix("ERROR: ") if in_time else "it took too long"
-        raise UpstreamFailed(f"pip could not get {requirement}: {reason or 'no reason given'}.", code="download_failed")
+        reason = child.last_words().rpartition("\n")[2].removeprefix("ERROR: ")
+        if os.strerror(errno.ENOSPC) in reason:
+            raise OSError(errno.ENOSPC, reason)
+        raise UpstreamFailed(
+            f"pip could not get {requirement}: {reason or 'it took too long'}.", code="download_failed"
+        )
     return wheels[0]
+
+
+def _size_of(folder: Path) -> int:
+    """Bytes of the wheel that pip has so far, in its scratch folder or moved from there just now."""
+    sizes = [0]
+    for file in folder.rglob("*.whl"):
+        with contextlib.suppress(FileNotFoundError):
+            sizes.append(file.stat().st_size)
+    return max(sizes)
 
 
 def is_public(address: str) -> bool:

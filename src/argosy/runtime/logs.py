@@ -4,16 +4,20 @@ import logging
 import sys
 
 import structlog
+from structlog.typing import Processor
+
+_TALKERS = ("alembic", "gguf", "dbos")
+"""Libraries that say at level INFO what only their authors need."""
 
 
 def configure_logs(level: int = logging.INFO) -> None:
     """Set up structlog and the standard library's logging alike, once per process."""
-    shared = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    renderer: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -27,3 +31,5 @@ def configure_logs(level: int = logging.INFO) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    for talker in _TALKERS:
+        logging.getLogger(talker).setLevel(logging.WARNING)

@@ -2,22 +2,23 @@
 
 from pathlib import Path
 
-from argosy.billing import Tariff, ensure_price
-from argosy.catalog import card
+from argosy.billing import ensure_price
+from argosy.catalog import Prices, card
 from argosy.core import Invalid
 from argosy.runtime import Transaction
 from argosy.serving.engines import ENGINES
 from argosy.serving.store import Deployment, list_deployments, want_deployment
 
 _ECHO = "echo"
-_FREE = Tariff("USD", 0, 0, 0, 0)
+_FREE = Prices("USD", input=0, cached_input=0, output=0, training=0)
 
 
 def deploy(tx: Transaction, project_id: str, model: str, engine: str | None = None) -> Deployment:
     """Ask for ``model`` to be served; harmless to repeat, and the way to retry after a failure.
 
     Without ``engine``, models with a card run on llama.cpp; the name ``echo`` needs no card, and neither does any name
-    on the echo engine. Raises Invalid (no such engine, or an unusable name), NotFound (no such card). The card's prices become the model's.
+    on the echo engine. Raises Invalid (no such engine, or an unusable name), NotFound (no such card).
+    The prices on the card become the model's.
     """
     engine = engine or (_ECHO if model == _ECHO else "llama_cpp")
     if engine not in ENGINES:
@@ -34,14 +35,8 @@ def deploy(tx: Transaction, project_id: str, model: str, engine: str | None = No
             code="invalid_model_name",
             param="model",
         )
-    ensure_price(tx, model, _tariff(model) if engine != _ECHO else _FREE)
+    ensure_price(tx, model, _FREE if engine == _ECHO else card(model).prices)
     return want_deployment(tx, project_id, model, engine)
-
-
-def _tariff(model: str) -> Tariff:
-    """The card's list prices: what nobody has priced cannot be billed, so it is not served either."""
-    prices = card(model).prices
-    return Tariff(prices.currency, prices.input, prices.cached_input, prices.output, prices.training)
 
 
 def served_file(tx: Transaction, model: str) -> Path | None:
