@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from tests.tuning.fakes import BASE, FAKE_TRAINER, FakeEngines
 
 from argosy import datasets, identity, tuning
 from argosy.core import Settings
@@ -15,7 +16,6 @@ from argosy.runtime.jobs import Jobs
 from argosy.runtime.processes import birth
 from argosy.tuning import store
 from argosy.tuning.store import Job
-from tests.tuning.fakes import BASE, FAKE_TRAINER, FakeEngines
 
 T = TypeVar("T")
 

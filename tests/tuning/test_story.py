@@ -2,13 +2,12 @@ import csv
 import io
 
 import pytest
+from tests.tuning.conftest import wait_until
+from tests.tuning.fake_trainer import Misdeed
 
 from argosy import billing, catalog, datasets
 from argosy.core import NotFound, OutOfSpace
 from argosy.tuning import list_checkpoints
-from tests.tuning.conftest import wait_until
-from tests.tuning.fake_trainer import Misdeed
-
 
 ONE_DATABASE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 """For what does not depend on the database: each story takes a second."""

@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
-
-from argosy import billing
-from argosy.runtime import seconds_since_beat
 from tests.tuning.conftest import wait_until
 from tests.tuning.fake_trainer import Misdeed
 from tests.tuning.test_story import ONE_DATABASE, owed, steps
+
+from argosy import billing
+from argosy.runtime import seconds_since_beat
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,11 +5,12 @@ import sys
 import threading
 from pathlib import Path
 
+from tests.tuning.fakes import FAKE_TRAINER, FakeEngines
+
 from argosy import tuning
 from argosy.core import Settings
 from argosy.runtime import Blobs, Database
 from argosy.runtime.jobs import Jobs
-from tests.tuning.fakes import FAKE_TRAINER, FakeEngines
 
 if __name__ == "__main__":
     stop = threading.Event()

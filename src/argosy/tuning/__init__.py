@@ -3,6 +3,7 @@
 from argosy.tuning.creation import create
 from argosy.tuning.ending import cancel, no_such_job
 from argosy.tuning.engines import DeployedEngines, Engines
+from argosy.tuning.publishing import deploy_checkpoint
 from argosy.tuning.requests import JobRequest, read_request
 from argosy.tuning.store import Job, get_job, list_checkpoints, list_events, list_jobs
 from argosy.tuning.story import Tuner
@@ -20,6 +21,7 @@ __all__ = [
     "cancel",
     "checkpoint_object",
     "create",
+    "deploy_checkpoint",
     "event_object",
     "get_job",
     "job_object",

@@ -5,7 +5,7 @@ from argosy.core import Invalid, NotFound, new_id
 from argosy.identity import Caller
 from argosy.runtime import Transaction
 from argosy.tuning import store
-from argosy.tuning.engines import Engines
+from argosy.tuning.engines import Engines, not_deployed
 from argosy.tuning.publishing import model_name
 from argosy.tuning.requests import JobRequest
 from argosy.tuning.store import Job
@@ -47,11 +47,7 @@ def _price_of_base(tx: Transaction, model: str, engines: Engines) -> str:
         )
     card = catalog.card(model)
     if engines.weights(tx, model) is None:
-        raise Invalid(
-            f"'{model}' is not deployed here yet. Deploy it with 'argosy deploy {model}', then try again.",
-            code="model_not_deployed",
-            param="model",
-        )
+        raise not_deployed(model)
     return billing.ensure_price(tx, card.name, card.prices)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from argosy import serving
-from argosy.core import NotFound
+from argosy.core import Invalid, NotFound
 from argosy.runtime import Transaction
 
 
@@ -38,4 +38,13 @@ class DeployedEngines:
             left_out = serving.find_deployment(tx, base).detail.get("left_out", {})
         except NotFound:
             return None
-        return left_out.get(model)
+        return None if model not in left_out else str(left_out[model])
+
+
+def not_deployed(base: str) -> Invalid:
+    """What is said when there are no weights to train on, or to load an adapter on."""
+    return Invalid(
+        f"'{base}' is not deployed and ready here. Run 'argosy deploy {base}', then try again.",
+        code="model_not_deployed",
+        param="model",
+    )

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from argosy import catalog, datasets
+from argosy.core import Invalid, NotFound
 from argosy.runtime import Blobs, Database, Transaction
 from argosy.tuning import store
+from argosy.tuning.engines import Engines, not_deployed
 from argosy.tuning.progress import Event, spent
-from argosy.tuning.store import Job
+from argosy.tuning.store import Job, StoredCheckpoint
 from argosy.tuning.trainers.protocol import ADAPTER_FILE, CHECKPOINTS
 
 _COLUMNS = {
@@ -69,6 +71,27 @@ def publish(database: Database, blobs: Blobs, job: Job, folder: Path, weights: P
         store.change(tx, job, "running", come_from=("running",), result_file=file.id)
         catalog.register_adapter(tx, job.project_id, job.fine_tuned_model, job.model, digest, size, lineage)
     return True
+
+
+def deploy_checkpoint(
+    tx: Transaction, blobs: Blobs, engines: Engines, job: Job, checkpoint_id: str
+) -> StoredCheckpoint:
+    """Register the adapter of a checkpoint as a model of its own. Harmless to repeat.
+
+    Raises NotFound, or Invalid while the job still trains or its base is not deployed.
+    """
+    found = [c for c in store.list_checkpoints(tx, job.project_id, job.id) if c.id == checkpoint_id]
+    if not found:
+        raise NotFound(f"The job '{job.id}' has no checkpoint '{checkpoint_id}'.", code="checkpoint_not_found")
+    if found[0].blob is None:
+        raise Invalid("A checkpoint can be deployed once the job has ended.", code="job_not_ended")
+    weights = engines.weights(tx, job.model)
+    if weights is None:
+        raise not_deployed(job.model)
+    blob, lineage = found[0].blob, lineage_of(tx, job, weights, found[0].step)
+    size = blobs.path(blob).stat().st_size
+    catalog.register_adapter(tx, job.project_id, found[0].model, job.model, blob, size, lineage)
+    return found[0]
 
 
 def lineage_of(tx: Transaction, job: Job, weights: Path, step: int | None = None) -> catalog.Lineage:

@@ -80,37 +80,54 @@ def _seed(value: object) -> int:
 def _hyperparameters(body: Mapping[str, Any]) -> dict[str, int | float | str]:
     place, asked = _asked(body)
     bounds = {"n_epochs": (int, 1, 50), "batch_size": (int, 1, 256), "learning_rate_multiplier": (float, 0, 100)}
-    for name in asked.keys() - bounds:
-        raise Invalid(f"Unknown hyperparameter '{name}'. Known ones: {', '.join(sorted(bounds))}.",
-                      code="unknown_parameter", param=f"{place}.{name}")  # fmt: skip
+    _refuse_others(place, asked, set(bounds))
     return {name: _number(f"{place}.{name}", asked.get(name), *bounds[name]) for name in bounds}
 
 
 def _asked(body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The hyperparameters and the place in the body where they stood: the new one, or the old one."""
-    method, old = body.get("method"), body.get("hyperparameters")
-    new = None
-    if method is not None:
-        if not isinstance(method, dict) or not isinstance(method.get("type"), str):
-            raise Invalid("'method.type' must be 'supervised'.", code="invalid_type", param="method.type")
-        if method["type"] != "supervised":
-            raise Invalid(f"The method '{method['type']}' is not supported here yet. Use 'supervised'.",
-                          code="unsupported_value", param="method.type")  # fmt: skip
-        for name in method.keys() - {"type", "supervised"}:
-            raise Invalid(f"'method.{name}' does not belong to a supervised job.",
-                          code="unknown_parameter", param=f"method.{name}")  # fmt: skip
-        new = (_object("method.supervised", method.get("supervised")) or {}).get("hyperparameters")
+    new, old = _supervised(body.get("method")).get("hyperparameters"), body.get("hyperparameters")
     if old is not None and new is not None:
-        raise Invalid("Give hyperparameters once: in 'method.supervised.hyperparameters'.",
-                      code="invalid_value", param="hyperparameters")  # fmt: skip
+        raise Invalid(
+            "Give hyperparameters once: in 'method.supervised.hyperparameters'.",
+            code="invalid_value",
+            param="hyperparameters",
+        )
     place = "hyperparameters" if old is not None else "method.supervised.hyperparameters"
-    return place, _object(place, old if old is not None else new) or {}
+    return place, _object(place, old if old is not None else new)
 
 
-def _object(place: str, value: object) -> dict[str, Any] | None:
+def _supervised(method: object) -> dict[str, Any]:
+    """The settings of the only method there is."""
+    if method is None:
+        return {}
+    if not isinstance(method, dict) or not isinstance(method.get("type"), str):
+        raise Invalid("'method.type' must be 'supervised'.", code="invalid_type", param="method.type")
+    if method["type"] != "supervised":
+        raise Invalid(
+            f"The method '{method['type']}' is not supported here yet. Use 'supervised'.",
+            code="unsupported_value",
+            param="method.type",
+        )
+    _refuse_others("method", method, {"type", "supervised"})
+    settings = _object("method.supervised", method.get("supervised"))
+    _refuse_others("method.supervised", settings, {"hyperparameters"})
+    return settings
+
+
+def _refuse_others(place: str, given: Mapping[str, Any], known: set[str]) -> None:
+    for name in sorted(given.keys() - known):
+        raise Invalid(
+            f"'{place}.{name}' is not known. Known here: {', '.join(sorted(known))}.",
+            code="unknown_parameter",
+            param=f"{place}.{name}",
+        )
+
+
+def _object(place: str, value: object) -> dict[str, Any]:
     if value is not None and not isinstance(value, dict):
         raise Invalid(f"'{place}' must be an object.", code="invalid_type", param=place)
-    return value
+    return value or {}
 
 
 def _number(place: str, value: object, kind: type, low: int, high: int) -> int | float | str:

@@ -19,7 +19,7 @@ from argosy.runtime import Blobs, Database, is_outage
 from argosy.runtime.jobs import Interrupted, Stage
 from argosy.tuning import store
 from argosy.tuning.ending import clear, fail, usage_of
-from argosy.tuning.engines import Engines
+from argosy.tuning.engines import Engines, not_deployed
 from argosy.tuning.line import Line
 from argosy.tuning.progress import Event, spent
 from argosy.tuning.publishing import publish
@@ -150,11 +150,7 @@ class Tuner:
         with self._database.read() as tx:
             weights = self._engines.weights(tx, job.model)
         if weights is None:
-            raise Unavailable(
-                f"'{job.model}' is no longer deployed here. Run 'argosy deploy {job.model}', then try again.",
-                code="model_not_deployed",
-                param="model",
-            )
+            raise not_deployed(job.model)
         return weights
 
     def _publish(self, job: Job) -> bool:
@@ -169,7 +165,7 @@ class Tuner:
                 raise Interrupted
             if time.monotonic() - clock > self._attach_s_max:
                 raise Unavailable(
-                    f"The model was trained, but no engine of '{job.model}' loaded it within {self._attach_s_max:.0f} s. "
+                    f"The model was trained, but no engine loaded it within {self._attach_s_max:.0f} s. "
                     "'argosy doctor' says how the engines are; the job's checkpoints are kept.",
                     code="attach_timed_out",
                 )

@@ -94,6 +94,19 @@ def list_checkpoints(
     return tuning.page([tuning.checkpoint_object(checkpoint) for checkpoint in found], limit)
 
 
+@router.post("/{job_id}/checkpoints/{checkpoint_id}/deploy")
+def deploy_checkpoint(
+    job_id: str, checkpoint_id: str, parts: PlatformParts, caller: TuningCaller, serving: AnyEngines
+) -> dict[str, Any]:
+    """Make a checkpoint a model of its own: it answers under its name as soon as an engine has loaded it.
+
+    Not in OpenAI's API, where every checkpoint is a model at once: here each one would take memory in the engine.
+    """
+    with parts.database.write() as tx:
+        job = _job(tx, caller, job_id)
+        return tuning.checkpoint_object(tuning.deploy_checkpoint(tx, parts.blobs, serving, job, checkpoint_id))
+
+
 def _job(tx: Transaction, caller: TuningCaller, job_id: str) -> tuning.Job:
     job = tuning.get_job(tx, caller.project_id, job_id)
     if job is None:
