@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 import threading
@@ -5,6 +6,7 @@ import time
 import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -117,7 +119,7 @@ def test_a_body_of_unknown_length_is_cut_off_at_the_limit(tmp_path):
 
 def test_with_no_network_the_answer_comes_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(egress, "CONNECT_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(5))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(3) or [])
     begun = time.monotonic()
     with pytest.raises(UpstreamFailed, match="could not be reached"):
         egress.download("https://models.example/a", tmp_path / "a", 1, print)
@@ -155,7 +157,7 @@ def test_a_wheel_comes_from_where_pip_looks(tmp_path, monkeypatch):
     only(index, monkeypatch)
     folder = tmp_path / "folder"
     folder.mkdir()
-    assert egress.download_wheel("weights==1.0", folder).name == "weights-1.0-py3-none-any.whl"
+    assert egress.download_wheel("weights==1.0", folder, lambda _: None).name == "weights-1.0-py3-none-any.whl"
 
 
 def test_pip_says_why_it_failed(tmp_path, monkeypatch):
@@ -163,7 +165,32 @@ def test_pip_says_why_it_failed(tmp_path, monkeypatch):
     folder = tmp_path / "folder"
     folder.mkdir()
     with pytest.raises(UpstreamFailed, match=r"No matching distribution found for weights==9\.9"):
-        egress.download_wheel("weights==9.9", folder)
+        egress.download_wheel("weights==9.9", folder, lambda _: None)
+
+
+def test_whoever_is_told_of_the_progress_can_end_the_download(tmp_path, monkeypatch):
+    only(tmp_path, monkeypatch)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.setattr(egress, "_PIP_LOOK_S", 0.01)
+
+    def stop(_):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        egress.download_wheel("weights==1.0", folder, stop)
+
+
+def test_a_full_disk_is_told_from_a_failed_download(tmp_path, monkeypatch):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho 'ERROR: [Errno 28] No space left on device'; exit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(egress, "sys", SimpleNamespace(executable=str(program)))
+    with pytest.raises(OSError, match="No space left") as failure:
+        egress.download_wheel("weights==1.0", folder, lambda _: None)
+    assert failure.value.errno == errno.ENOSPC
 
 
 def only(index, monkeypatch):

