@@ -195,6 +195,18 @@ def test_a_disk_that_fills_up_in_the_middle_leaves_nothing_behind(home, index, m
     assert left_in(home) == [".lock"]
 
 
+def test_a_download_that_failed_on_a_disk_that_is_full_by_then_is_said_to_be_that(home, index, monkeypatch):
+    free = iter([10**9, 0])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free)))
+
+    def fail(*_):
+        raise UpstreamFailed("some words of pip's", code="download_failed")
+
+    monkeypatch.setattr(egress, "download", fail)
+    with pytest.raises(OutOfSpace, match="0 MB are free"):
+        pull(tiny(), home, lambda _: None, {})
+
+
 def test_two_pulls_at_once_share_one_download(home, hub, index):
     found = []
     threads = [

@@ -63,6 +63,8 @@ def _fetch_any(
             _fetch(source, card.file, target, progress)
             return
         except UpstreamFailed as error:
+            # A disk that something else filled meanwhile makes pip fail in ways of its own; say what it really was.
+            _check_space(target.parent, card.file.size_bytes * copies(source))
             failures.append(error.message)
             if place < len(sources):
                 progress(Progress(f"{error.message} Trying {sources[place].label}"))

@@ -1,10 +1,8 @@
 """The only door to the outside: downloads over HTTP from addresses that were checked first, and wheels through pip."""
 
 import contextlib
-import errno
 import http.client
 import ipaddress
-import os
 import queue
 import socket
 import ssl
@@ -56,7 +54,7 @@ def download_wheel(requirement: str, folder: Path, report: Report) -> Path:
     """Fetch one wheel, without its dependencies and without running any of it, from wherever pip is set up to look.
 
     ``requirement`` is pinned (``name==version``); ``folder`` must be empty and on a disk with room for two copies.
-    What ``report`` raises ends the download. Raises UpstreamFailed with pip's own last words, OSError for a full disk.
+    What ``report`` raises ends the download. Raises UpstreamFailed with pip's own last words.
     """
     scratch = folder / "scratch"
     scratch.mkdir()
@@ -77,8 +75,6 @@ def download_wheel(requirement: str, folder: Path, report: Report) -> Path:
     wheels = list(folder.glob("*.whl"))
     if child.exit_code != 0 or len(wheels) != 1:
         reason = child.last_words().rpartition("\n")[2].removeprefix("ERROR: ")
-        if os.strerror(errno.ENOSPC) in reason:
-            raise OSError(errno.ENOSPC, reason)
         raise UpstreamFailed(
             f"pip could not get {requirement}: {reason or 'it took too long'}.", code="download_failed"
         )
