@@ -106,20 +106,19 @@ class Attention:
 
     def _rotated(self, qkv: Tensor) -> Tensor:
         """The q and k heads of (N, q + k + v) as (N, heads, head), a view."""
-        return qkv[:, : sum(self._widths)].unflatten(1, (-1, self.shape.head_width))
+        return qkv[:, : sum(self._widths)].unflatten(1, (self.shape.heads + self.shape.key_heads, -1))
 
     def _heads(self, tokens: Tensor, rows: int) -> Tensor:
         """(rows * L, heads * head) to (rows * key heads, group * L, head)."""
         shape, length = self.shape, len(tokens) // rows
-        split = tokens.view(rows, length, shape.key_heads, -1, shape.head_width).permute(0, 2, 3, 1, 4)
-        return split.reshape(rows * shape.key_heads, -1, shape.head_width)
+        split = tokens.view(rows, length, shape.heads, shape.head_width).transpose(1, 2)
+        return split.reshape(rows * shape.key_heads, self.group * length, shape.head_width)
 
     def _merge(self, heads: Tensor, rows: int) -> Tensor:
         """The inverse of `_heads`."""
-        shape = self.shape
         length = heads.shape[1] // self.group
-        split = heads.view(rows, shape.key_heads, self.group, length, shape.head_width)
-        return split.permute(0, 3, 1, 2, 4).reshape(rows * length, -1)
+        split = heads.view(rows, self.shape.heads, length, self.shape.head_width).transpose(1, 2)
+        return split.reshape(rows * length, self._widths[0])
 
     def _split(self, qkv: Tensor, rows: int) -> tuple[Tensor, Tensor, Tensor]:
         q, k = self._widths
@@ -128,15 +127,17 @@ class Attention:
 
         def heads(part: Tensor, count: int) -> Tensor:
             split = part.unflatten(1, (count, shape.head_width)).unflatten(0, (rows, length))
-            return split.transpose(1, 2).reshape(rows * shape.key_heads, -1, shape.head_width)
+            each = count // shape.key_heads * length
+            return split.transpose(1, 2).reshape(rows * shape.key_heads, each, shape.head_width)
 
         return heads(parts[0], shape.heads), heads(parts[1], shape.key_heads), heads(parts[2], shape.key_heads)
 
     def _join(self, query: Tensor, key: Tensor, value: Tensor, rows: int) -> Tensor:
         """Gradients by head back to (rows * L, q + k + v)."""
-        shape = self.shape
-        parts = [part.view(rows, -1, query.shape[1] // self.group, shape.head_width).transpose(1, 2).flatten(2)
-                 for part in (query, key, value)]  # fmt: skip
+        length, wide = query.shape[1] // self.group, self.shape.head_width
+        counts = (self.shape.heads, self.shape.key_heads, self.shape.key_heads)
+        parts = [part.view(rows, count, length, wide).transpose(1, 2).flatten(2)
+                 for part, count in zip((query, key, value), counts, strict=True)]  # fmt: skip
         return torch.cat(parts, 2).flatten(0, 1)
 
     def _behind_prefix(self, front: Tensor, rows: Tensor) -> Tensor:

@@ -53,15 +53,28 @@ class Model:
 
     def __init__(self, base: BaseModel, adapter: Adapter) -> None:
         self.base, self.adapter, self.dtype = base, adapter, base.dtype
+        self.lowest = 0
+        self._final_norm = base.final_norm.to(base.dtype)
+        self._output, self._place = base.output, torch.arange(base.shape.vocabulary)
+
+    def restrict(self, candidates: Tensor) -> None:
+        """Let `train` compute the output layer for some tokens only: ids, sorted, (C,).
+
+        The others must be tokens that neither the rows nor the base would ever place in an answer. Their
+        share of the loss is nothing, and of its cost nearly all: a vocabulary is 20 times as many.
+        """
+        self._output = self.base.output.index_select(0, candidates)
+        self._place = torch.full((self.base.shape.vocabulary,), -1).index_copy_(
+            0, candidates, torch.arange(len(candidates))
+        )
 
     @torch.inference_mode()
     def train(self, batch: Batch) -> Outcome:
         """Add the gradient of the batch's loss to the adapter's gradients."""
         attention = Attention(self.base.shape, batch, self.dtype)
         hidden, kept = self._forward(batch, attention, keep=True)
-        outcome, grad = self._loss(hidden, batch, gradient=True)
-        assert grad is not None
-        for index in reversed(range(self.base.shape.layers)):
+        outcome, grad = self._loss(hidden, batch)
+        for index in reversed(range(self.lowest, self.base.shape.layers)):
             self._block_backward(index, grad, kept.pop(), attention)
         return outcome
 
@@ -70,13 +83,16 @@ class Model:
         """Loss and accuracy only."""
         attention = Attention(self.base.shape, batch, self.dtype)
         hidden, _ = self._forward(batch, attention, keep=False)
-        return self._loss(hidden, batch, gradient=False)[0]
+        logits = self._logits(hidden, batch)
+        loss = torch.nn.functional.cross_entropy(logits, batch.answer, reduction="none")
+        accuracy = (logits.argmax(1) == batch.answer).float().mean().item()
+        return Outcome(float(batch.weight @ loss), accuracy)
 
     @torch.inference_mode()
     def logits(self, batch: Batch) -> Tensor:
         """(T, vocabulary) in fp32 at the places that predict trained tokens; for tests."""
         hidden, _ = self._forward(batch, Attention(self.base.shape, batch, self.dtype), keep=False)
-        return self._logits(self._normed(hidden.index_select(0, batch.answer_index))).float()
+        return self._logits(hidden, batch)
 
     def _forward(self, batch: Batch, attention: Attention, *, keep: bool) -> tuple[Tensor, list[Kept]]:
         hidden = self.base.embedding.index_select(0, batch.ids).float()
@@ -113,8 +129,8 @@ class Model:
         _norm_backward(grad, d_input, kept.mlp_input)
         d_context = self._linear_backward(index, "output", grad.to(self.dtype), kept.context, kept.low)
         d_qkv = attention.backward(d_context, kept.front, kept.rows)
-        d_input = self._linear_backward(index, "qkv", d_qkv, kept.attention_input.value, kept.low, stop=index == 0)
-        if index:
+        d_input = self._linear_backward(index, "qkv", d_qkv, kept.attention_input.value, kept.low, stop=index == self.lowest)
+        if index > self.lowest:
             _norm_backward(grad, d_input, kept.attention_input)
 
     def _linear(self, index: int, name: str, x: Tensor, low: dict[str, Tensor]) -> Tensor:
@@ -143,34 +159,32 @@ class Model:
         factor = squares.div_(hidden.shape[1]).add_(self.base.shape.norm_epsilon).rsqrt_()
         return Normed(torch.mul(hidden, factor, out=torch.empty_like(hidden, dtype=self.dtype)), factor)
 
-    def _logits(self, normed: Normed) -> Tensor:
-        return linear(normed.value * self.base.final_norm.to(self.dtype), self.base.output)
+    def _logits(self, hidden: Tensor, batch: Batch) -> Tensor:
+        normed = self._normed(hidden.index_select(0, batch.answer_index)).value
+        return linear(normed * self._final_norm, self.base.output).float()
 
-    def _loss(self, hidden: Tensor, batch: Batch, *, gradient: bool) -> tuple[Outcome, Tensor | None]:
+    def _loss(self, hidden: Tensor, batch: Batch) -> tuple[Outcome, Tensor]:
         """Cross-entropy at the answers' tokens, and its gradient with respect to `hidden`, (N, width).
 
         The probability of the right token is taken as one minus the sum of the others, which stays exact
         when it is close to one, where bf16 has no digits left.
         """
         normed = self._normed(hidden.index_select(0, batch.answer_index))
-        share = torch.softmax(self._logits(normed), -1)
-        right = share.gather(1, batch.answer[:, None])
+        answer = self._place.index_select(0, batch.answer)[:, None]
+        share = torch.softmax(linear(normed.value * self._final_norm, self._output), -1)
+        right = share.gather(1, answer)
         accuracy = (right >= share.amax(1, keepdim=True)).float().mean().item()
-        share.scatter_(1, batch.answer[:, None], 0)
-        wrong = share.sum(1, keepdim=True, dtype=torch.float32).clamp_(max=1)
-        loss = torch.where(wrong < 0.5, -torch.log1p(-wrong), -right.float().clamp_(min=1e-30).log())
-        outcome = Outcome(float(batch.weight @ loss[:, 0]), accuracy)
-        if not gradient:
-            return outcome, None
-        share.scatter_(1, batch.answer[:, None], -wrong.to(self.dtype))
-        d_normed = (share @ self.base.output).mul_(batch.weight[:, None].to(self.dtype))
-        d_normed.mul_(self.base.final_norm.to(self.dtype))
+        wrong = share.scatter_(1, answer, 0).sum(1, keepdim=True)
+        exact = torch.where(wrong < 0.5, torch.log1p(-wrong.float()), right.float().clamp_(min=1e-30).log())
+        share.scatter_(1, answer, -wrong)
+        d_normed = (share @ self._output).mul_(batch.weight[:, None].to(self.dtype)).mul_(self._final_norm)
         answers = torch.zeros(len(d_normed), hidden.shape[1])
         _norm_backward(answers, d_normed, normed)
-        return outcome, torch.zeros_like(hidden).index_add_(0, batch.answer_index, answers)
+        grad = torch.zeros_like(hidden).index_add_(0, batch.answer_index, answers)
+        return Outcome(float(-(batch.weight @ exact[:, 0])), accuracy), grad
 
 
 def _norm_backward(grad: Tensor, d_normed: Tensor, normed: Normed) -> None:
     """Add the gradient of the norm's input to `grad` (fp32), in place."""
-    along = torch.linalg.vecdot(d_normed, normed.value)[:, None].float().div_(-grad.shape[1])
-    grad.addcmul_(d_normed, normed.factor).addcmul_(normed.value, along.mul_(normed.factor))
+    along = torch.linalg.vecdot(d_normed, normed.value)[:, None].div_(-grad.shape[1])
+    grad.addcmul_(torch.addcmul(d_normed, normed.value, along), normed.factor)

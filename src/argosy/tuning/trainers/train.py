@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,7 +9,8 @@ import torch
 
 from argosy.tuning.trainers import checkpoint, machine
 from argosy.tuning.trainers.adapter import Adapter
-from argosy.tuning.trainers.batches import make_batch
+from argosy.tuning.trainers.augment import Augmenter
+from argosy.tuning.trainers.batches import Batch, make_batch
 from argosy.tuning.trainers.convert import write_adapter
 from argosy.tuning.trainers.model import Model, Outcome
 from argosy.tuning.trainers.optimise import Optimiser
@@ -27,7 +27,7 @@ from argosy.tuning.trainers.protocol import (
 )
 from argosy.tuning.trainers.recipe import RATE_RATIO, resolve
 from argosy.tuning.trainers.report import Report
-from argosy.tuning.trainers.rows import deal, encode, read_rows
+from argosy.tuning.trainers.rows import candidates, deal, encode, read_rows
 from argosy.tuning.trainers.tokens import ChatTokenizer, Example
 from argosy.tuning.trainers.weights import read_base
 
@@ -56,13 +56,13 @@ class Run:
         self.folder, self.report = folder, report
         self.precision = machine.choose_dtype(spec.precision)
         base = read_base(Path(spec.base_gguf), self.precision)
-        tokenizer = ChatTokenizer(base.metadata)
         rows = read_rows(spec.train_rows)
-        self.shape = base.shape
-        self.examples = encode(rows, tokenizer, base.shape.context)
+        self.shape, self.tokenizer = base.shape, ChatTokenizer(base.metadata)
+        self.examples = encode(rows, self.tokenizer, base.shape.context)
+        self.augmenter = Augmenter(rows, spec.seed) if spec.augmentation == "auto" else None
         held_out = read_rows(spec.validation_rows) if spec.validation_rows else []
-        self.validation = encode(held_out, tokenizer, base.shape.context)
-        self.settings = resolve(spec, self.examples, 0.0)
+        self.validation = encode(held_out, self.tokenizer, base.shape.context)
+        self.settings = resolve(spec, self.examples, self.augmenter.share if self.augmenter else 0.0)
         self.steps_per_epoch = -(-len(self.examples) // self.settings.batch_size)
         self.total_steps = self.settings.n_epochs * self.steps_per_epoch
         self.adapter = Adapter(base, self.settings.rank, self.settings.alpha, self.settings.seed)
@@ -87,10 +87,12 @@ class Run:
 
     def epoch(self, epoch: int) -> None:
         """Show every row once (what is left of them, after a resume), then keep a checkpoint."""
-        batches = deal(self.examples, self.settings.batch_size, self.settings.seed, epoch)
+        examples = self._presented(epoch)
+        self.model.restrict(candidates(examples))
+        batches = deal(examples, self.settings.batch_size, self.settings.seed, epoch)
         with self.report.timed("train"):
-            for examples in batches[self.optimiser.steps % self.steps_per_epoch :]:
-                outcome = self._step(epoch, examples)
+            for batch in batches[self.optimiser.steps % self.steps_per_epoch :]:
+                outcome = self._step(epoch, make_batch(batch))
         metrics = {"train_loss": outcome.loss, "train_mean_token_accuracy": outcome.accuracy}
         if self.validation:
             with self.report.timed("validate"):
@@ -115,9 +117,14 @@ class Run:
             wall_s=round(time.time() - began, 3),
         ))  # fmt: skip
 
-    def _step(self, epoch: int, examples: Sequence[Example]) -> Outcome:
+    def _presented(self, epoch: int) -> list[Example]:
+        """The rows as this epoch shows them: mostly with exchanged values, see augment.py."""
+        if self.augmenter is None or self.augmenter.share == 0:
+            return self.examples
+        return encode(self.augmenter.present(epoch), self.tokenizer, self.shape.context)
+
+    def _step(self, epoch: int, batch: Batch) -> Outcome:
         start = time.perf_counter()
-        batch = make_batch(examples)
         outcome = self.model.train(batch)
         self.optimiser.step()
         self.trained_tokens += batch.tokens
