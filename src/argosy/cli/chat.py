@@ -13,6 +13,7 @@ def chat(
     prompt: Annotated[str, typer.Argument(help="What to ask.")],
     system: Annotated[str | None, typer.Option(help="System prompt.")] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.0,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Small models may not stop by themselves.")] = 512,
 ) -> None:
     """Ask a model and stream its answer."""
     messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": prompt}]
@@ -22,6 +23,7 @@ def chat(
         model=model,
         messages=messages,
         temperature=temperature,
+        max_tokens=max_tokens,
         stream=True,
     )
     for chunk in stream:

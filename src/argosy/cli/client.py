@@ -74,7 +74,9 @@ def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: boo
     if as_json:
         print(json.dumps(list(rows), ensure_ascii=False, indent=2))
         return
-    table = Table(*columns, box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")  # a name that is cut off cannot be copied
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     Console().print(table if rows else "Nothing yet.")
