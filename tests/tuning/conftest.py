@@ -72,11 +72,12 @@ class Harbour:
         with self.database.read() as tx:
             return store.list_events(tx, self.caller.project_id, job_id, after=None, limit=1000)[::-1]
 
+    def make_tuner(self) -> tuning.Tuner:
+        parts = (self.settings, self.database, self.blobs, self.engines)
+        return tuning.Tuner(*parts, command=FAKE_TRAINER, attach_s_max=self.attach_s_max)
+
     def start_worker(self, chores: Mapping[str, tuning.Chore] | None = None) -> None:
-        tuner = tuning.Tuner(
-            self.settings, self.database, self.blobs, self.engines,
-            command=FAKE_TRAINER, attach_s_max=self.attach_s_max,
-        )  # fmt: skip
+        tuner = self.make_tuner()
         worker = tuning.Worker(self.database, Jobs(self.settings), tuner, chores or {})
         self._stop.clear()
         self._thread = threading.Thread(target=worker.run, args=(self._stop,))

@@ -2,6 +2,7 @@ import csv
 import io
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from tests.tuning.conftest import wait_until
 from tests.tuning.fake_trainer import Misdeed
 
@@ -230,3 +231,47 @@ def test_the_next_job_is_trained_after_one_that_failed(harbour):
     harbour.start_worker()
     jobs = [harbour.create(seed=Misdeed.FAILS).id, harbour.create(seed=Misdeed.CRASHES).id, harbour.create().id]
     assert [harbour.end_of(job_id).status for job_id in jobs] == ["failed", "failed", "succeeded"]
+
+
+@ONE_DATABASE
+def test_an_outage_of_the_database_is_waited_out(harbour, monkeypatch):
+    outages, register = [], catalog.register_adapter
+
+    def register_with_outage(*arguments):
+        if not outages:
+            outages.append(1)
+            raise OperationalError("INSERT", {}, Exception("the server closed the connection"))
+        return register(*arguments)
+
+    monkeypatch.setattr(catalog, "register_adapter", register_with_outage)
+    harbour.start_worker()
+    job = harbour.end_of(harbour.create().id)
+    assert (job.status, outages) == ("succeeded", [1])
+    assert steps(harbour, job.id) == list(range(1, 21))
+
+
+@ONE_DATABASE
+def test_a_fault_of_our_own_fails_the_job_and_no_other(harbour, monkeypatch):
+    register = catalog.register_adapter
+
+    def register_with_fault(*arguments):
+        monkeypatch.setattr(catalog, "register_adapter", register)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(catalog, "register_adapter", register_with_fault)
+    harbour.start_worker()
+    jobs = [harbour.create().id, harbour.create().id]
+    assert [harbour.end_of(job_id).status for job_id in jobs] == ["failed", "succeeded"]
+    assert harbour.job(jobs[0]).error["code"] == "internal_error"
+
+
+@ONE_DATABASE
+def test_what_a_stage_did_is_not_done_again_when_it_is_repeated(harbour):
+    harbour.start_worker()
+    job = harbour.end_of(harbour.create().id)
+    harbour.stop_worker()
+    before = (len(harbour.events(job.id)), owed(harbour))
+    tuner = harbour.make_tuner()
+    for stage in tuner.stages():
+        assert stage(job.id) is False
+    assert (len(harbour.events(job.id)), owed(harbour)) == before

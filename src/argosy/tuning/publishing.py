@@ -49,13 +49,12 @@ def result_table(metrics: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def publish(database: Database, blobs: Blobs, job: Job, folder: Path, weights: Path) -> bool:
-    """Store the adapter, the checkpoints and the results, and register the model. False if the job was cancelled.
+    """Store the adapter and the results, and register the model. False if the job was cancelled.
 
     ``weights`` is the file that the adapter was trained on.
     """
     clock = time.monotonic()
     digest, size = blobs.put_file(folder / ADAPTER_FILE)
-    keep_checkpoints(database, blobs, job, folder)
     with database.read() as tx:
         table = result_table(store.metrics_of(tx, job.project_id, job.id))
         lineage = lineage_of(tx, job, weights)

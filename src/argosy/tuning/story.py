@@ -22,7 +22,7 @@ from argosy.tuning.ending import clear, fail, usage_of
 from argosy.tuning.engines import Engines, not_deployed
 from argosy.tuning.line import Line
 from argosy.tuning.progress import Event, spent
-from argosy.tuning.publishing import publish
+from argosy.tuning.publishing import keep_checkpoints, publish
 from argosy.tuning.store import Job
 from argosy.tuning.trainer import COMMAND
 from argosy.tuning.trainers.protocol import TrainerSpec
@@ -160,6 +160,8 @@ class Tuner:
 
     def _attach(self, job: Job) -> bool:
         clock = time.monotonic()
+        # While the engine loads the model there is time for this.
+        keep_checkpoints(self._database, self._blobs, job, self._folder(job))
         while not self._answers(job):
             if self.stopping.wait(_ATTACH_POLL_S):
                 raise Interrupted

@@ -16,7 +16,7 @@ from argosy.tuning import store
 from argosy.tuning.progress import Event, fold
 from argosy.tuning.store import Job
 from argosy.tuning.trainer import COMMAND, read_failure, read_records, start_trainer, what_is_missing
-from argosy.tuning.trainers.protocol import TrainerSpec, read_spec, write_spec
+from argosy.tuning.trainers.protocol import Failure, TrainerSpec, read_spec, write_spec
 
 _POLL_S = 0.1
 _STOP_GRACE_S = 1.0
@@ -101,7 +101,7 @@ class Training:
         if code >= 0:
             failure = read_failure(self._folder)
             if failure is not None:
-                raise _as_error(failure.code, failure.message)
+                raise _as_error(failure)
             raise Internal(
                 f"The trainer ended with exit code {code} and no result. Its last words: {child.last_words(300)}",
                 code="trainer_failed",
@@ -126,7 +126,9 @@ class Training:
         time.sleep(_POLL_S)
 
 
-def _as_error(code: str, message: str) -> ArgosyError:
-    if code == "internal_error":
-        return Internal(message, code=code)
-    return Invalid(message, code=code, param="training_file")
+def _as_error(failure: Failure) -> ArgosyError:
+    """What the trainer said, with the field of the request that it is about."""
+    if failure.code == "internal_error":
+        return Internal(failure.message, code=failure.code)
+    about_model = failure.code.endswith("_not_supported")
+    return Invalid(failure.message, code=failure.code, param="model" if about_model else "training_file")
