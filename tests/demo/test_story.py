@@ -33,7 +33,7 @@ def test_the_story_is_told_in_seven_steps_and_passes(paper: Any, tmp_path: Path)
     assert json.loads((tmp_path / "report.json").read_text()) == document
     for part in document["languages"].values():
         assert part["verdict"] == "better"
-        assert (part["base_rows"], part["tuned_rows"]) == (12, 36)
+        assert (part["base_rows"], part["tuned_rows"]) == (24, 36)
         assert [one["way"] for one in part["scores"]][-1] == "tuned_free"
         assert len(part["job"]["curve"]) == 75
         assert part["job"]["phases_s"]["train"] == 96.0
@@ -48,8 +48,8 @@ def test_the_bill_adds_up_to_the_micro_unit_training_included(paper: Any, tmp_pa
     assert bill["adds_up"]
     assert bill["posted"] == sum(one["amount"] for one in paper.ledger if one["account"] == "receivable")
     assert sum(line["training"] for line in bill["lines"]) == 40_000
-    # 12 rows asked in four ways, the first answer, 36 rows, 2 drawn.
-    assert sum(line["requests"] for line in bill["lines"]) == 48 + 1 + 36 + 2
+    # 24 rows asked in four ways, the first answer, 36 rows, 2 drawn.
+    assert sum(line["requests"] for line in bill["lines"]) == 96 + 1 + 36 + 2
 
 
 def test_one_micro_unit_too_much_is_found_and_fails(paper: Any, tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_one_micro_unit_too_much_is_found_and_fails(paper: Any, tmp_path: Path) 
     document, _ = tell(paper, tmp_path, languages=("en",))
     assert not document["passed"]
     assert "does not add up" in document["failures"][0]
-    assert len(document["bill"]["differing"]) == 48 + 1 + 36 + 2 + 1
+    assert len(document["bill"]["differing"]) == 96 + 1 + 36 + 2 + 1
 
 
 def test_an_invoice_that_differs_from_the_ledger_fails(paper: Any, tmp_path: Path) -> None:

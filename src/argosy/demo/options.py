@@ -17,7 +17,7 @@ class DemoOptions:
     """One fine-tuning job for each, all on one base."""
     sample: int | None = None
     """Held-out requests the tuned model is asked, per language; the base, asked in four ways, gets a quarter of them
-    each time, at least 12. Spread evenly over the three thirds. None is the default of 96."""
+    each time, at least 24. Spread evenly over the three thirds. None is the default of 96."""
     out: Path = Path("out/demo")
     """Where report.html, report.json and the charts are written."""
     home: Path | None = None
@@ -33,4 +33,4 @@ class DemoOptions:
     @property
     def base_sample(self) -> int:
         """How many of those the base model is asked, in each way."""
-        return max(12, self.tuned_sample // 4)
+        return max(24, self.tuned_sample // 4)
