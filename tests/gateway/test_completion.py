@@ -1,11 +1,14 @@
 """One outcome for every ending, seen from outside: OpenAI's SDK in front, an engine with faults behind."""
 
 import asyncio
+from dataclasses import replace
 
 import openai
 import pytest
 from tests.gateway.engine import NAME, USAGE, WORDS
 from tests.gateway.harness import QUESTION
+
+from argosy.runtime import bump_version
 
 TEXT = "".join(WORDS)
 
@@ -259,3 +262,11 @@ async def test_usage_as_reported_is_usage_as_billed(api):
         (e.prompt_tokens, e.completion_tokens, e.cached_tokens) for e in billed
     ]
     assert USAGE["prompt_tokens"] == billed[1].prompt_tokens
+
+
+async def test_a_model_is_known_from_the_moment_it_is_there(api):
+    api.gateway._refresher.stop()
+    api.routes.append(replace(api.routes[0], model="newer"))
+    with api.database.write() as tx:
+        bump_version(tx)
+    assert (await api.ask(model="newer")).choices[0].message.content == TEXT

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from argosy.billing import Intent, Journal
-from argosy.core import ArgosyError, Invalid, now, now_us
+from argosy.core import ArgosyError, Invalid, NotFound, now, now_us
 from argosy.gateway.answers import closing_event, fold
 from argosy.gateway.dispatch import Call, Dispatch, Send
 from argosy.gateway.events import DONE, write_event
@@ -65,7 +65,7 @@ class Gateway:
 
     async def answer(self, request: Request, caller: Caller, request_id: str) -> bytes:
         """The whole answer as JSON. Cancelling it tells the engine to stop. Raises the errors of `argosy.core`."""
-        call = self._admit(request, caller, request_id)
+        call = await self._admitted(request, caller, request_id)
         if request.parts == 1:
             return await _settled(call, lambda: self._dispatch.collect(call, 0))
         parts = range(request.parts)
@@ -77,7 +77,7 @@ class Gateway:
 
         Raises the errors of `argosy.core`, before the first ``send`` as well as after.
         """
-        call = self._admit(request, caller, request_id)
+        call = await self._admitted(request, caller, request_id)
         if request.parts == 1:
             await _settled(call, lambda: self._dispatch.pass_on(call, 0, send))
         else:
@@ -91,6 +91,19 @@ class Gateway:
             await send(write_event(closing_event(call.request, call.id, now(), usage)))
         call.meter.settle("complete")
         await send(DONE)
+
+    async def _admitted(self, request: Request, caller: Caller, request_id: str) -> Call:
+        """Admit, looking once more for a name that is newer than what is in memory, such as a job's new model."""
+        try:
+            return self._admit(request, caller, request_id)
+        except NotFound:
+            try:
+                changed = await asyncio.to_thread(self._table.refresh)
+            except Exception:  # the refresher reports an outage; what is in memory still answers
+                changed = False
+            if not changed:
+                raise
+        return self._admit(request, caller, request_id)
 
     def _admit(self, request: Request, caller: Caller, request_id: str) -> Call:
         """Check that the model is there for this caller. Raises NotFound, Invalid, and Unavailable without a price."""
