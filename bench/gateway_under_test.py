@@ -1,0 +1,56 @@
+"""Our API alone, in a home of its own, with one route to an engine: all features on, the fsynced journal among them.
+
+usage: gateway_under_test.py ENGINE_URL. Prints its URL and a key as JSON.
+"""
+
+import json
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import uvloop
+
+from argosy.api import Platform, create_app, serve
+from argosy.billing import Journal, Shipper, current_prices, ensure_price
+from argosy.core import Settings
+from argosy.gateway import Gateway, RouteTable
+from argosy.gateway.routing import Configuration
+from argosy.identity import KeyRing, bootstrap
+from argosy.runtime import Blobs, Database, metadata
+from argosy.serving import Route
+
+
+class _Free:
+    currency, input, cached_input, output, training = "USD", 0, 0, 0, 0
+
+
+def main(engine_url: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        database = Database(f"sqlite:///{home / 'argosy.sqlite'}")
+        metadata.create_all(database.engine)
+        with database.write() as tx:
+            secret = bootstrap(tx).secret
+            ensure_price(tx, "bench", _Free())
+        route = Route(
+            model="bench", project_id=None, base_model="bench", url=engine_url, adapter_index=None, adapter_count=0,
+            engine="echo", context_length=8192, replica_id="rep_bench",
+        )  # fmt: skip
+        keys, journal = KeyRing(database), Journal(home / "journal")
+        shipper = Shipper(journal, database)
+        table = RouteTable(database, lambda tx: Configuration([route], current_prices(tx)))
+        gateway = Gateway(database, keys, journal, table=table)
+        app = create_app(Platform(Settings.read({}, home=home), database, Blobs(home / "blobs"), keys), gateway)
+        listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+        print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}", "key": secret}), flush=True)
+        shipper.start()
+        try:
+            uvloop.run(serve(app, [listener]))
+        finally:
+            shipper.stop()
+            journal.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
