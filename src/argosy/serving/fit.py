@@ -12,12 +12,13 @@ from pathlib import Path
 
 from argosy.core import OutOfSpace, UpstreamFailed
 from argosy.serving.engines import EngineSpec
-from argosy.serving.quantise import FORMATS, open_weights, quantise
+from argosy.serving.quantise import FORMATS, quantise
 from argosy.serving.replicas import Replica
+from argosy.serving.weights import open_weights
 
 _STREAMS = 16
-_TOKENS = 16  # per stream: about a second a candidate on two cores
-_NEAR = 0.7  # of the fastest: forms that are worth a second look
+_TOKENS = 12  # per stream: about a second a candidate on two cores
+_NEAR = 0.8  # of the fastest: forms that are worth a second look
 _START_S_MAX = 120
 
 
@@ -147,21 +148,17 @@ def _tokens_per_second(replica: Replica, streams: int, tokens: int) -> float:
 
 
 def _shape(source: Path) -> Shape:
+    import gguf
+
     weights = open_weights(source)
-    forms = [tensor.tensor_type.name for tensor in weights.tensors if len(tensor.shape) == 2]
-    architecture = weights.fields["general.architecture"].contents()
-
-    def number(name: str, default: int = 0) -> int:
-        entry = weights.fields.get(f"{architecture}.{name}")
-        return int(entry.contents()) if entry else default
-
-    heads = number("attention.head_count", 1)
-    head_size = number("attention.key_length", number("embedding_length") // heads)
-    kv_heads = number("attention.head_count_kv", heads)
+    forms = [tensor.form for tensor in weights.tensors if len(tensor.dimensions) == 2]
+    heads = weights.number("attention.head_count", 1)
+    head_size = weights.number("attention.key_length", weights.number("embedding_length") // heads)
+    kv_heads = weights.number("attention.head_count_kv", heads)
     return Shape(
-        shipped=str(max(set(forms), key=forms.count)),
-        context_length=number("context_length", 2048),
-        kv_bytes_per_token=2 * 2 * number("block_count") * kv_heads * head_size,  # keys and values, 16 bits each
+        shipped=gguf.GGMLQuantizationType(max(set(forms), key=forms.count)).name,
+        context_length=weights.number("context_length", 2048),
+        kv_bytes_per_token=2 * 2 * weights.number("block_count") * kv_heads * head_size,  # keys, values; 16 bits each
     )
 
 

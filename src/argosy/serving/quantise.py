@@ -1,65 +1,85 @@
-"""Weights in another precision: a GGUF file is read, unpacked, and packed again, with its metadata kept."""
+"""Weights in another precision: each tensor is unpacked and packed again, and the metadata is kept."""
 
+import math
 import os
 import shutil
+import struct
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from argosy.core import Invalid, OutOfSpace
+from argosy.core import OutOfSpace
+from argosy.serving.weights import Tensor, Weights, open_weights
 
 FORMATS = ("Q4_0", "Q8_0")
 """What can be written. Both use blocks of 32 weights."""
+
+_BLOCK = 32
 
 
 def quantise(source: Path, target: Path, form: str) -> None:
     """Write ``target`` with all matrices of ``source`` as ``form``; vectors, such as norms, stay as they are.
 
-    The file appears whole or not at all. Takes about a second per hundred million weights. Raises OutOfSpace, and
-    Invalid for a file that is no GGUF.
+    The file appears whole or not at all. Takes about a second per hundred million weights, and the memory of its
+    largest tensor. Raises OutOfSpace, and Invalid for a file that is no GGUF.
     """
+    weights = open_weights(source)
     _need_space(source, target)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        _write(source, temporary, form)
+        with open(temporary, "wb") as file:
+            _write(weights, file, form)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def open_weights(path: Path) -> Any:
-    """The file's `gguf.GGUFReader`. Raises Invalid if it is damaged or of another kind."""
+def _write(weights: Weights, file: IO[bytes], form: str) -> None:
     import gguf
+    import numpy as np
 
-    try:
-        return gguf.GGUFReader(path)
-    except (ValueError, IndexError, KeyError, UnicodeDecodeError) as error:
-        raise Invalid(
-            f"{path.name} is not a GGUF file that can be read ({error}). Delete {path} and deploy the model again.",
-            code="weights_damaged",
-        ) from error
-
-
-def _write(source: Path, target: Path, form: str) -> None:
-    import gguf
-
-    reader = open_weights(source)
-    writer = gguf.GGUFWriter(target, str(reader.fields["general.architecture"].contents()))
     kind = gguf.GGMLQuantizationType[form]
-    for name, entry in reader.fields.items():
-        if name.startswith("GGUF.") or name == "general.architecture":
-            continue
-        value = gguf.LlamaFileType[f"MOSTLY_{form}"].value if name == "general.file_type" else entry.contents()
-        inner = entry.types[-1] if entry.types[0] == gguf.GGUFValueType.ARRAY else None
-        writer.add_key_value(name, value, entry.types[0], sub_type=inner)
-    for tensor in reader.tensors:
-        data, packed = tensor.data, tensor.tensor_type
-        if len(tensor.shape) == 2 and tensor.shape[0] % 32 == 0 and packed != kind:
-            data, packed = gguf.quantize(gguf.dequantize(data, packed), kind), kind
-        writer.add_tensor(tensor.name, data, raw_dtype=packed)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    forms = [int(kind) if _is_matrix(tensor) else tensor.form for tensor in weights.tensors]
+    file.write(_header(weights, forms, int(gguf.LlamaFileType[f"MOSTLY_{form}"])))
+    data = np.memmap(weights.path, np.uint8, "r")
+    for tensor, packed in zip(weights.tensors, forms, strict=True):
+        _pad(file, weights.alignment)
+        start = weights.data_start + tensor.offset
+        stored = data[start : start + _size(tensor.dimensions, tensor.form)]
+        if packed != tensor.form:
+            rows = stored.reshape(math.prod(tensor.dimensions[1:]), -1)
+            stored = gguf.quantize(gguf.dequantize(rows, gguf.GGMLQuantizationType(tensor.form)), kind)
+        file.write(stored.tobytes())
+
+
+def _header(weights: Weights, forms: list[int], file_type: int) -> bytes:
+    metadata = bytearray(weights.metadata)
+    if (place := weights.field_places.get("general.file_type")) is not None:
+        struct.pack_into("<I", metadata, place, file_type)
+    parts = [b"GGUF", struct.pack("<IQQ", 3, len(weights.tensors), weights.field_count), bytes(metadata)]
+    offset = 0
+    for tensor, form in zip(weights.tensors, forms, strict=True):
+        name, count = tensor.name.encode(), len(tensor.dimensions)
+        parts.append(struct.pack("<Q", len(name)) + name)
+        parts.append(struct.pack(f"<I{count}QIQ", count, *tensor.dimensions, form, offset))
+        offset += -(-_size(tensor.dimensions, form) // weights.alignment) * weights.alignment
+    return b"".join(parts)
+
+
+def _size(dimensions: tuple[int, ...], form: int) -> int:
+    """Bytes of a tensor in this form."""
+    import gguf
+
+    sizes: dict[Any, tuple[int, int]] = gguf.GGML_QUANT_SIZES
+    per_block, block_bytes = sizes[gguf.GGMLQuantizationType(form)]
+    return math.prod(dimensions) // per_block * block_bytes
+
+
+def _is_matrix(tensor: Tensor) -> bool:
+    return len(tensor.dimensions) == 2 and tensor.dimensions[0] % _BLOCK == 0
+
+
+def _pad(file: IO[bytes], alignment: int) -> None:
+    file.write(bytes(-file.tell() % alignment))
 
 
 def _need_space(source: Path, target: Path) -> None:
