@@ -185,11 +185,10 @@ async def test_a_request_that_loses_two_engines_is_given_up_and_costs_nothing(ap
     await api.settled(0)
 
 
-async def test_a_replica_that_comes_back_in_time_answers(api):
-    from dataclasses import replace
-
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", ""])
+async def test_a_replica_that_comes_back_in_time_answers(api, url):
     routes = list(api.routes)
-    api.route([replace(route, url="http://127.0.0.1:9") for route in routes])
+    api.route([replace(route, url=url) for route in routes])
     asking = asyncio.create_task(api.ask())
     await asyncio.sleep(0.15)
     assert not asking.done()
@@ -198,8 +197,6 @@ async def test_a_replica_that_comes_back_in_time_answers(api):
 
 
 async def test_no_replica_at_all_is_503_with_a_time_to_come_back(api):
-    from dataclasses import replace
-
     api.route([replace(route, url="http://127.0.0.1:9") for route in api.routes])
     with pytest.raises(openai.InternalServerError) as error:
         await api.ask(stream=True)

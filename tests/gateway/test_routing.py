@@ -1,14 +1,16 @@
 """The table of models in memory."""
 
+from dataclasses import replace
+
 import pytest
 from tests.gateway.harness import Tariff
 
 from argosy.billing import current_prices, ensure_price
 from argosy.core import NotFound, Unavailable
 from argosy.gateway import RouteTable
-from argosy.gateway.routing import Configuration
+from argosy.gateway.routing import Configuration, expected
 from argosy.runtime import Database, bump_version, metadata
-from argosy.serving import Route
+from argosy.serving import Route, stop_deployment, want_deployment
 
 
 @pytest.fixture
@@ -59,3 +61,17 @@ def test_an_adapter_costs_what_its_base_does(database):
 def test_nothing_is_served_without_a_price(database):
     with pytest.raises(Unavailable, match="price"):
         table(database, route("ft:x"), priced=False).find("proj", "ft:x")
+
+
+def test_a_model_whose_engine_is_away_is_not_an_unknown_model(database):
+    with database.write() as tx:
+        deployment = want_deployment(tx, "proj", "base-8b", "echo")
+        assert [(route.model, route.url) for route in expected(tx)] == [("base-8b", "")]
+        stop_deployment(tx, deployment.id)
+        assert expected(tx) == []
+
+
+def test_a_model_without_a_replica_is_found_but_not_listed(database):
+    found = table(database, replace(route("base-8b"), url=""))
+    assert not found.find("proj", "base-8b").ready
+    assert found.models("proj") == []

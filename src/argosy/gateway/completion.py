@@ -60,7 +60,7 @@ class Gateway:
         self._refresher.refresh()
 
     def models(self, project_id: str) -> list[Route]:
-        """The models that a project may use, by name."""
+        """The models that a project may use now, by name."""
         return self._table.models(project_id)
 
     async def answer(self, request: Request, caller: Caller, request_id: str) -> bytes:

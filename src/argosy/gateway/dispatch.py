@@ -74,7 +74,7 @@ class Dispatch:
         losses = 0
         while True:
             offer = self._table.find(call.project_id, call.request.model)
-            if offer.route.url is not None:
+            if offer.ready:
                 body = call.request.upstream_body(offer.members, index)
                 call.meter.dispatched = True
                 try:

@@ -2,13 +2,14 @@
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from argosy.billing import Price, current_prices, price_for
+from argosy.catalog import adapters_of
 from argosy.core import NotFound, Unavailable
 from argosy.gateway.requests import encode_members
 from argosy.runtime import Database, Transaction, read_version
-from argosy.serving import Route, engine_request, routes
+from argosy.serving import Route, engine_request, list_deployments, routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,11 @@ class Offer:
     members: bytes
     """JSON members, without braces, that select this model on its engine."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether a replica answers for it now; otherwise it is worth waiting for one."""
+        return bool(self.route.url)
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -31,8 +37,34 @@ class Configuration:
 
 
 def read_configuration(tx: Transaction) -> Configuration:
-    """Routes and prices as they stand."""
-    return Configuration(routes(tx), current_prices(tx))
+    """Routes and prices as they stand. Models without a replica come first, so that a route takes their place."""
+    return Configuration([*expected(tx), *routes(tx)], current_prices(tx))
+
+
+def expected(tx: Transaction) -> list[Route]:
+    """Routes that lead nowhere yet: what is to be served, whether or not a replica is ready for it just now.
+
+    They tell a model whose engine is starting again from one that does not exist.
+    """
+    found = []
+    for deployment in list_deployments(tx):
+        if deployment.desired != "running":
+            continue
+        base = Route(
+            model=deployment.model,
+            project_id=None,
+            base_model=deployment.model,
+            url="",
+            adapter_index=None,
+            adapter_count=0,
+            engine=deployment.engine,
+            context_length=0,
+            replica_id="",
+        )
+        left_out = deployment.detail.get("left_out", {})
+        adapters = [version for version in adapters_of(tx, deployment.model) if version.name not in left_out]
+        found += [base, *(replace(base, model=each.name, project_id=each.project_id) for each in adapters)]
+    return found
 
 
 class RouteTable:
@@ -70,9 +102,10 @@ class RouteTable:
         return offer
 
     def models(self, project_id: str) -> list[Route]:
-        """The routes that a project may use, by name."""
+        """The routes that a project may use and that a replica answers for now, by name."""
         offers = self._offers
-        return [offers[name].route for name in sorted(offers) if _visible(offers[name].route, project_id)]
+        usable = (offers[name] for name in sorted(offers))
+        return [offer.route for offer in usable if offer.ready and _visible(offer.route, project_id)]
 
     def _unknown(self, project_id: str, model: str) -> NotFound:
         names = [route.model for route in self.models(project_id)]

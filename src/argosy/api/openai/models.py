@@ -47,5 +47,4 @@ def _model(route: Route, version: ModelVersion | None, organization: str) -> dic
         "owned_by": organization if route.project_id else "argosy",
         "base_model": route.base_model,
         "context_length": route.context_length,
-        "ready": route.url is not None,
     }
