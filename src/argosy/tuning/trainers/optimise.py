@@ -1,4 +1,4 @@
-"""How a gradient becomes a step: AdamW with a higher rate for B, warm-up, decay, clipping."""
+"""How a gradient becomes a step: Adam with warm-up, decay and clipping."""
 
 import math
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ class Moments:
 class Optimiser:
     """Updates the adapter in place. Its state is two `Moments` and the number of steps taken."""
 
-    def __init__(self, adapter: Adapter, rate: float, rate_ratio: float, total_steps: int) -> None:
-        self.adapter, self.rate, self.rate_ratio, self.total_steps = adapter, rate, rate_ratio, total_steps
+    def __init__(self, adapter: Adapter, rate: float, total_steps: int) -> None:
+        self.adapter, self.rate, self.total_steps = adapter, rate, total_steps
         self.steps = 0
         self.moments = {
             "a": Moments(torch.zeros_like(adapter.flat_a), torch.zeros_like(adapter.flat_a)),
@@ -42,7 +42,7 @@ class Optimiser:
             adapter.grad_a.mul_(CLIP / norm)
             adapter.grad_b.mul_(CLIP / norm)
         self._update(adapter.flat_a, adapter.grad_a, self.moments["a"], rate)
-        self._update(adapter.flat_b, adapter.grad_b, self.moments["b"], rate * self.rate_ratio)
+        self._update(adapter.flat_b, adapter.grad_b, self.moments["b"], rate)
         self.steps += 1
         adapter.zero_gradient()
         adapter.refresh()

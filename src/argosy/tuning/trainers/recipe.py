@@ -6,7 +6,6 @@ from argosy.tuning.trainers.protocol import Hyperparameters, TrainerSpec
 from argosy.tuning.trainers.tokens import Example
 
 BASE_RATE = 2e-3
-RATE_RATIO = 1.0
 PRESENTATIONS = 1300
 AUTO_BATCH = 8
 

@@ -25,7 +25,7 @@ from argosy.tuning.trainers.protocol import (
     Validation,
     read_spec,
 )
-from argosy.tuning.trainers.recipe import RATE_RATIO, resolve
+from argosy.tuning.trainers.recipe import resolve
 from argosy.tuning.trainers.report import Report
 from argosy.tuning.trainers.rows import candidates, deal, encode, read_rows
 from argosy.tuning.trainers.tokens import ChatTokenizer, Example
@@ -67,7 +67,7 @@ class Run:
         self.total_steps = self.settings.n_epochs * self.steps_per_epoch
         self.adapter = Adapter(base, self.settings.rank, self.settings.alpha, self.settings.seed)
         self.model = Model(base, self.adapter)
-        self.optimiser = Optimiser(self.adapter, self.settings.learning_rate, RATE_RATIO, self.total_steps)
+        self.optimiser = Optimiser(self.adapter, self.settings.learning_rate, self.total_steps)
         self.fingerprint = _fingerprint(self.settings, rows)
         self.trained_tokens = checkpoint.restore(folder, self.optimiser, self.fingerprint)
         self.resumed_step = self.optimiser.steps
@@ -86,12 +86,12 @@ class Run:
         ))  # fmt: skip
 
     def epoch(self, epoch: int) -> None:
-        """Show every row once (what is left of them, after a resume), then keep a checkpoint."""
+        """Show every row once, then keep a checkpoint."""
         examples = self._presented(epoch)
         self.model.restrict(candidates(examples))
         batches = deal(examples, self.settings.batch_size, self.settings.seed, epoch)
         with self.report.timed("train"):
-            for batch in batches[self.optimiser.steps % self.steps_per_epoch :]:
+            for batch in batches:
                 outcome = self._step(epoch, make_batch(batch))
         metrics = {"train_loss": outcome.loss, "train_mean_token_accuracy": outcome.accuracy}
         if self.validation:
