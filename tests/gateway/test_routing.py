@@ -9,16 +9,10 @@ from argosy.billing import current_prices, ensure_price
 from argosy.core import NotFound, Unavailable
 from argosy.gateway import RouteTable
 from argosy.gateway.routing import Configuration, expected
-from argosy.runtime import Database, bump_version, metadata
-from argosy.serving import Route, stop_deployment, want_deployment
+from argosy.runtime import bump_version
+from argosy.serving import Route, deploy, stop_deployment
 
-
-@pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'a.sqlite'}")
-    metadata.create_all(database.engine)
-    yield database
-    database.close()
+STARTER = "smollm2-135m-instruct"
 
 
 def route(model, project_id=None):
@@ -65,8 +59,8 @@ def test_nothing_is_served_without_a_price(database):
 
 def test_a_model_whose_engine_is_away_is_not_an_unknown_model(database):
     with database.write() as tx:
-        deployment = want_deployment(tx, "proj", "base-8b", "echo")
-        assert [(route.model, route.url) for route in expected(tx)] == [("base-8b", "")]
+        deployment = deploy(tx, "proj", STARTER, "echo")
+        assert [(route.model, route.url) for route in expected(tx)] == [(STARTER, "")]
         stop_deployment(tx, deployment.id)
         assert expected(tx) == []
 
