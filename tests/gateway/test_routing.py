@@ -9,6 +9,7 @@ from argosy.billing import current_prices, ensure_price
 from argosy.core import NotFound, Unavailable
 from argosy.gateway import RouteTable
 from argosy.gateway.routing import Configuration, expected
+from argosy.identity import bootstrap
 from argosy.runtime import bump_version
 from argosy.serving import Route, deploy, stop_deployment
 
@@ -59,7 +60,7 @@ def test_nothing_is_served_without_a_price(database):
 
 def test_a_model_whose_engine_is_away_is_not_an_unknown_model(database):
     with database.write() as tx:
-        deployment = deploy(tx, "proj", STARTER, "echo")
+        deployment = deploy(tx, bootstrap(tx).project_id, STARTER, "echo")
         assert [(route.model, route.url) for route in expected(tx)] == [(STARTER, "")]
         stop_deployment(tx, deployment.id)
         assert expected(tx) == []
