@@ -49,6 +49,8 @@ class Engine:
         if body.get("stream"):
             return await self._stream(request, body, chat, fault)
         await asyncio.sleep(self.pause_s)
+        if body.get("response_format", {}).get("type") == "json_schema":
+            return web.json_response(_whole(chat, '{"name": "get_weather", "arguments": {"city": "Paris"}}'))
         return web.json_response(_whole(chat))
 
     async def _stream(self, request: web.Request, body: dict[str, Any], chat: bool, fault: str) -> web.StreamResponse:
@@ -103,8 +105,7 @@ USAGE = {
 }
 
 
-def _whole(chat: bool) -> dict[str, Any]:
-    text = "".join(WORDS)
+def _whole(chat: bool, text: str = "".join(WORDS)) -> dict[str, Any]:
     shown: dict[str, Any] = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
     return {
         "choices": [{"finish_reason": "stop", "index": 0, **shown}],

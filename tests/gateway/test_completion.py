@@ -267,3 +267,38 @@ async def test_a_model_is_known_from_the_moment_it_is_there(api):
     with api.database.write() as tx:
         bump_version(tx)
     assert (await api.ask(model="newer")).choices[0].message.content == TEXT
+
+
+WEATHER = {
+    "type": "function",
+    "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}},
+}
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
+async def test_a_forced_tool_call_is_an_answer_held_to_the_tools_schema(api, choice):
+    answer = await api.ask(tools=[WEATHER], tool_choice=choice)
+    [call] = answer.choices[0].message.tool_calls
+    assert (call.function.name, call.function.arguments) == ("get_weather", '{"city":"Paris"}')
+    assert answer.choices[0].finish_reason == "tool_calls"
+    [body] = api.engine.bodies
+    schema = body["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["arguments"] == WEATHER["function"]["parameters"]
+    assert [message["role"] for message in body["messages"]] == ["system", "user"]
+    assert "get_weather" in body["messages"][0]["content"]
+
+
+async def test_a_streamed_tool_call_says_the_same(api):
+    stream = await api.ask(tools=[WEATHER], tool_choice="required", stream=True, stream_options={"include_usage": True})
+    chunks = [chunk async for chunk in stream]
+    assert chunks[0].choices[0].delta.tool_calls[0].function.name == "get_weather"
+    assert [chunk.choices[0].finish_reason for chunk in chunks[:-1]] == [None, "tool_calls"]
+    assert chunks[-1].usage.completion_tokens == 4
+    await api.settled(1)
+
+
+async def test_a_free_choice_of_tools_is_refused_rather_than_ignored(api):
+    with pytest.raises(openai.BadRequestError) as error:
+        await api.ask(tools=[WEATHER])
+    assert error.value.param == "tool_choice"
+    assert (await api.ask(tools=[WEATHER], tool_choice="none")).choices[0].message.content == TEXT

@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
-from argosy.gateway.events import Shape, Transform, malformed, read_usage, swaps
+from argosy.gateway.events import DONE, Shape, Transform, malformed, read_usage, swaps, write_event
 from argosy.gateway.metering import Usage
 from argosy.gateway.requests import Kind, Request
+from argosy.gateway.tools import as_calls, as_events
 
 
 class _Answer(msgspec.Struct):
@@ -26,6 +27,8 @@ def shape_of(request: Request, request_id: str, part: int) -> Shape:
     steps: list[Transform] = []
     if request.text_logprobs:
         steps.append(with_text_logprobs)
+    if request.call:
+        steps.append(as_calls)
     if several:
         steps.append(lambda event: with_index(event, part))
     return Shape(
@@ -59,6 +62,15 @@ def fold(bodies: Sequence[bytes], usage: Usage) -> bytes:
     answers = [_JSON.decode(body) for body in bodies]
     choices = [choice for answer in answers for choice in answer["choices"]]
     return msgspec.json.encode({**answers[0], "choices": choices, "usage": usage_body(usage)})
+
+
+def called_events(body: bytes, include_usage: bool) -> bytes:
+    """A whole answer of tool calls as the events of a stream."""
+    answer = _JSON.decode(body)
+    events = as_events(answer)
+    if include_usage:
+        events.append({**events[0], "choices": [], "usage": answer["usage"]})
+    return b"".join(map(write_event, events)) + DONE
 
 
 def usage_body(usage: Usage) -> dict[str, Any]:

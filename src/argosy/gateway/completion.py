@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from argosy.billing import Intent, Journal
-from argosy.core import ArgosyError, Invalid, NotFound, now, now_us
-from argosy.gateway.answers import closing_event, fold
+from argosy.core import ArgosyError, NotFound, now, now_us
+from argosy.gateway.answers import called_events, closing_event, fold
 from argosy.gateway.dispatch import Call, Dispatch, Send
 from argosy.gateway.events import DONE, write_event
 from argosy.gateway.metering import Meter, Part, Usage
@@ -77,6 +77,9 @@ class Gateway:
 
         Raises the errors of `argosy.core`, before the first ``send`` as well as after.
         """
+        if request.call:
+            await send(called_events(await self.answer(request, caller, request_id), request.include_usage))
+            return
         call = await self._admitted(request, caller, request_id)
         if request.parts == 1:
             await _settled(call, lambda: self._dispatch.pass_on(call, 0, send))
@@ -106,15 +109,8 @@ class Gateway:
         return self._admit(request, caller, request_id)
 
     def _admit(self, request: Request, caller: Caller, request_id: str) -> Call:
-        """Check that the model is there for this caller. Raises NotFound, Invalid, and Unavailable without a price."""
+        """Check that the model is there for this caller. Raises NotFound, and Unavailable without a price."""
         offer = self._table.find(caller.project_id, request.model)
-        if request.tools and not getattr(offer.route, "tools", True):
-            raise Invalid(
-                f"The model '{request.model}' cannot call tools. Leave 'tools' out, or use 'response_format' with a "
-                "JSON schema.",
-                code="unsupported_parameter",
-                param="tools",
-            )
         parts = [Part() for _ in range(request.parts)]
         meter = Meter(self._journal, _intent(request, caller, request_id, offer), parts, request.n, self._ended)
         return Call(request_id, caller.project_id, request, meter)

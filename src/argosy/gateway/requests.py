@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from argosy.core import Invalid
+from argosy.gateway.tools import Choice, Tool, forced, members
 
 
 class Kind(Enum):
@@ -42,8 +43,8 @@ class Request:
     seed: int | None
     text_logprobs: bool
     """A text completion that wants log probabilities: engines give them in the chat shape."""
-    tools: bool
-    max_tokens: int | None
+    call: bytes | None
+    """JSON members that make the engine call a tool, where the client demands one. The engine then does not stream."""
 
     @property
     def parts(self) -> int:
@@ -55,14 +56,16 @@ class Request:
         """Tokens of the prompt as a guess from its size, for when no engine ever said. At least 1."""
         return max(1, len(self.body) // 4)
 
-    def upstream_body(self, members: bytes, part: int) -> bytes:
-        """The body for the engine: the client's own bytes, with ``members`` added at the end of the object.
+    def upstream_body(self, placement: bytes, part: int) -> bytes:
+        """The body for the engine: the client's own bytes, with more members added at the end of the object.
 
-        ``members`` is JSON without braces (``"lora":[...]``). A member that the client sent too is thereby there
-        twice, and every engine takes the last one, so what the gateway says stands.
+        ``placement`` is JSON members without braces (``"lora":[...]``). A member that the client sent too is thereby
+        there twice, and every engine takes the last one, so what the gateway says stands.
         """
-        added = [members] if members else []
-        if self.stream:
+        added = [placement] if placement else []
+        if self.call:
+            added.append(b'"stream":false,' + self.call)
+        elif self.stream:
             added.append(b'"stream_options":{"include_usage":true},"return_progress":true')
         if self.parts > 1:
             added.append(b'"n":1')
@@ -111,7 +114,8 @@ class _Chat(_Fields):
     messages: Annotated[list[_Message], Meta(min_length=1)]
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
-    tools: list[Raw] | None = None
+    tools: list[Tool] | None = None
+    tool_choice: Literal["none", "auto", "required"] | Choice | None = None
 
 
 class _Text(_Fields):
@@ -122,6 +126,11 @@ class _Text(_Fields):
     suffix: str | None = None
 
 
+class _Messages(msgspec.Struct):
+    messages: Raw
+
+
+_MESSAGES = msgspec.json.Decoder(_Messages)
 _CHAT = msgspec.json.Decoder(_Chat)
 _TEXT = msgspec.json.Decoder(_Text)
 _PLATFORM_ONLY = ("lora", "id_slot", "n_cmpl")
@@ -155,9 +164,13 @@ def _request(kind: Kind, body: bytes, fields: _Chat | _Text) -> Request:
         prompts=prompts,
         seed=fields.seed,
         text_logprobs=isinstance(fields, _Text) and fields.logprobs is not None,
-        tools=isinstance(fields, _Chat) and bool(fields.tools),
-        max_tokens=fields.max_completion_tokens or fields.max_tokens,
+        call=_call(fields, body) if isinstance(fields, _Chat) else None,
     )
+
+
+def _call(fields: _Chat, body: bytes) -> bytes | None:
+    tools = forced(fields.tools or (), fields.tool_choice)
+    return members(tools, bytes(_MESSAGES.decode(body).messages)) if tools else None
 
 
 def _several_prompts(fields: _Text) -> tuple[bytes, ...] | None:
@@ -205,6 +218,6 @@ def _refuse_member(text: str) -> NoReturn:
     raise Invalid(f"Invalid value for '{place}': {reason}.", code="invalid_value", param=place)
 
 
-def encode_members(members: Mapping[str, Any]) -> bytes:
+def encode_members(named: Mapping[str, Any]) -> bytes:
     """JSON members without the braces, for `Request.upstream_body`."""
-    return msgspec.json.encode(members)[1:-1]
+    return msgspec.json.encode(named)[1:-1]
