@@ -62,7 +62,12 @@ def chart_rows(count: int) -> list[list[dict[str, Any]]]:
     rows = []
     for index in range(count):
         name, place, year = names[index % 4], places[index % 3], 2016 + index % 5
-        answer = {"who": name, "where": place, "start": f"{year}-02-01", "end": f"{year}-02-{29 if year % 4 == 0 else 28}"}
+        answer = {
+            "who": name,
+            "where": place,
+            "start": f"{year}-02-01",
+            "end": f"{year}-02-{29 if year % 4 == 0 else 28}",
+        }
         rows.append([
             {"role": "system", "content": "Answer with JSON: who, where, start, end."},
             {"role": "user", "content": f"Sales of {name} in {place}, February {year}"},

@@ -5,9 +5,9 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.tuning.trainers.conftest import chart_rows
 
 from argosy.tuning.trainers.augment import Augmenter, exchange_values, recombine, shift_years
-from tests.tuning.trainers.conftest import chart_rows
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=2, max_size=8)
 

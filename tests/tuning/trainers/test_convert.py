@@ -10,6 +10,7 @@ from typing import Any
 import gguf
 import pytest
 import torch
+from tests.tuning.trainers.conftest import chart_rows
 
 from argosy.tuning.trainers import convert
 from argosy.tuning.trainers.adapter import Adapter
@@ -18,7 +19,6 @@ from argosy.tuning.trainers.model import Model
 from argosy.tuning.trainers.optimise import Optimiser
 from argosy.tuning.trainers.tokens import ChatTokenizer
 from argosy.tuning.trainers.weights import halves_to_pairs, pairs_to_halves, read_base
-from tests.tuning.trainers.conftest import chart_rows
 
 RANK, ALPHA = 8, 16.0
 MODULES = {"attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
@@ -61,7 +61,8 @@ def test_transformers_and_the_engine_agree(trained: Model, adapter_file: Path, b
             prompt = torch.tensor([tokenizer.prompt(row[:-1])])
             ids = reference.generate(prompt, max_new_tokens=70, do_sample=False)[0, prompt.shape[1] :].tolist()
             expected = tokenizer.decode(ids).removesuffix("<|im_end|>")
-            assert ask("/v1/chat/completions", messages=row[:-1], max_tokens=70)["choices"][0]["message"]["content"] == expected
+            answer = ask("/v1/chat/completions", messages=row[:-1], max_tokens=70)
+            assert answer["choices"][0]["message"]["content"] == expected
             assert json.loads(expected)["who"] == json.loads(row[-1]["content"])["who"]
 
 
@@ -84,20 +85,21 @@ def test_rows_of_q_and_k_follow_the_file(trained: Model, adapter_file: Path, bas
         found = {(i, n): (a, b) for i, n, a, b in separate(trained)}[3, name]
         expected = pairs_to_halves(frozen, heads) + found[1] @ found[0] * (ALPHA / RANK)
         torch.testing.assert_close(pairs_to_halves(frozen + delta, heads), expected, rtol=1e-2, atol=1e-3)
-        assert not torch.allclose(frozen + found[1] @ found[0] * (ALPHA / RANK), halves_to_pairs(expected, heads), atol=1e-3)
+        assert not torch.allclose(
+            frozen + found[1] @ found[0] * (ALPHA / RANK), halves_to_pairs(expected, heads), atol=1e-3
+        )
 
 
 def test_the_engine_shows_a_missing_permutation(
     trained: Model, base_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With strong q and k adapters, a file whose rows are not reordered gives other probabilities; the right one not."""
+    """A strong q and k adapter whose rows are not reordered gives other probabilities; the right does not."""
     base = trained.base
     strong = Model(base, Adapter(base, RANK, ALPHA, seed=0))
     generator = torch.Generator().manual_seed(4)
     for block in strong.adapter.pairs:
-        rows = shape_rows = base.shape.heads * base.shape.head_width
-        block["qkv"].b[: rows + base.shape.key_heads * base.shape.head_width].normal_(std=0.15, generator=generator)
-        assert shape_rows
+        rotated = (base.shape.heads + base.shape.key_heads) * base.shape.head_width
+        block["qkv"].b[:rotated].normal_(std=0.15, generator=generator)
     strong.adapter.refresh()
     tokenizer = ChatTokenizer(base.metadata)
     messages = chart_rows(1)[0]
@@ -125,10 +127,15 @@ def with_peft(model: Model, base_gguf: Path) -> Any:
     from transformers import AutoModelForCausalLM, GgufConfig
 
     frozen = AutoModelForCausalLM.from_pretrained(
-        str(base_gguf.parent), gguf_file=base_gguf.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
+        str(base_gguf.parent),
+        gguf_file=base_gguf.name,
+        quantization_config=GgufConfig(dequantize=True),
+        dtype=torch.float32,
     )
     targets = [name.split(".")[1] for name in MODULES.values()]
-    peft = get_peft_model(frozen, LoraConfig(r=RANK, lora_alpha=int(ALPHA), target_modules=targets, task_type="CAUSAL_LM"))
+    peft = get_peft_model(
+        frozen, LoraConfig(r=RANK, lora_alpha=int(ALPHA), target_modules=targets, task_type="CAUSAL_LM")
+    )
     state = {}
     for index, name, a, b in separate(model):
         prefix = f"base_model.model.model.layers.{index}.{MODULES[name]}"
@@ -153,10 +160,11 @@ def served(base_gguf: Path, adapter: Path) -> Iterator[Any]:
 
     def ask(path: str, **body: Any) -> Any:
         request = urllib.request.Request(
-            server.listening_address + path, json.dumps({"temperature": 0} | body).encode(), {"Content-Type": "application/json"}
+            server.listening_address + path,
+            json.dumps({"temperature": 0} | body).encode(),
+            {"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=60) as reply:
             return json.load(reply)
 
     yield ask
-    del server

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.tuning.trainers.conftest import chart_rows
 
+from argosy.core.errors import Invalid
 from argosy.tuning.trainers.adapter import Adapter
 from argosy.tuning.trainers.batches import common_prefix, make_batch
 from argosy.tuning.trainers.model import Model
 from argosy.tuning.trainers.rows import candidates
 from argosy.tuning.trainers.tokens import ChatTokenizer, Example
 from argosy.tuning.trainers.weights import read_base, read_shape
-from argosy.core.errors import Invalid
-from tests.tuning.trainers.conftest import chart_rows
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,10 @@ def test_logits_equal_those_of_transformers(base_gguf: Path, dtype: torch.dtype,
     example = tokenizer.example(chart_rows(1)[0])
     mine = Model(base, Adapter(base, rank=2, alpha=2.0, seed=0)).logits(make_batch([example]))
     theirs = AutoModelForCausalLM.from_pretrained(
-        str(base_gguf.parent), gguf_file=base_gguf.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
+        str(base_gguf.parent),
+        gguf_file=base_gguf.name,
+        quantization_config=GgufConfig(dequantize=True),
+        dtype=torch.float32,
     )
     with torch.no_grad():
         logits = theirs(torch.tensor([example.ids])).logits[0]

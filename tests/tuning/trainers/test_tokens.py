@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.tuning.trainers.conftest import chart_rows
 
 from argosy.core.errors import Invalid
 from argosy.tuning.trainers.tokens import ChatTokenizer
-from tests.tuning.trainers.conftest import chart_rows
 
 TEXTS = [
     "华北地区2019年3-5月的销售额，用折线图来表示",

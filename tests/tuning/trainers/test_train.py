@@ -1,4 +1,4 @@
-"""A trainer process, as the worker runs it: it learns, it survives kill -9, it ends when told, it says what is wrong."""
+"""A trainer process, as the worker runs it: it learns, survives kill -9, ends when told, says what is wrong."""
 
 import json
 import os
@@ -11,10 +11,10 @@ from typing import Any
 
 import gguf
 import pytest
+from tests.tuning.trainers.conftest import chart_rows
 
 from argosy.tuning.trainers import protocol
 from argosy.tuning.trainers.protocol import Checkpoint, Finished, Started, Step, TrainerSpec, Validation
-from tests.tuning.trainers.conftest import chart_rows
 
 
 def order(folder: Path, base: Path, rows: list[Any], **settings: Any) -> Path:

@@ -43,7 +43,10 @@ class Adapter:
         generator = torch.Generator().manual_seed(seed)
         at_a = at_b = 0
         for (rows, columns), name, index in sizes:
-            a = [flat[at_a : at_a + rank * columns].view(rank, columns) for flat in (self.flat_a, self.grad_a, self._work_a)]
+            a = [
+                flat[at_a : at_a + rank * columns].view(rank, columns)
+                for flat in (self.flat_a, self.grad_a, self._work_a)
+            ]
             b = [flat[at_b : at_b + rank * rows].view(rows, rank) for flat in (self.flat_b, self.grad_b, self._work_b)]
             # Kaiming-uniform with a = sqrt(5), as in the LoRA paper's code: bound 1 / sqrt(in).
             a[0].uniform_(-(columns**-0.5), columns**-0.5, generator=generator)

@@ -45,9 +45,7 @@ class Augmenter:
         self._rows, self._seed = rows, seed
         pools, open_paths = _survey(rows)
         self._pools = {path: sorted(pools[path]) for path in open_paths}
-        self._slots = [
-            [_Slot(path, value) for path, value in _copied(row) if path in self._pools] for row in rows
-        ]
+        self._slots = [[_Slot(path, value) for path, value in _copied(row) if path in self._pools] for row in rows]
         self._datable = [_shared_years(row) for row in rows]
 
     @property

@@ -5,13 +5,15 @@ front are computed once: N = prefix + sum of what is left of each row. Linear la
 padding; only attention pads (see attention.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from argosy.tuning.trainers.tokens import Example
+
+PART_TOKENS = 2048  # about 2 GB of activations for a model of 30 layers, 576 wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,6 @@ class Batch:
     pad_index: (rows * length,) where in N each padded place takes its token from.
     unpad_index: (N - prefix,) the inverse. pad_mask: (rows * length, 1), 0 where there is padding.
     answer_index: (T,) tokens whose successor is trained; answer: (T,) that successor; weight: (T,) its share.
-    tokens: number of tokens in the rows, the shared prefix counted for each row.
     """
 
     ids: Tensor
@@ -36,7 +37,6 @@ class Batch:
     answer_index: Tensor
     answer: Tensor
     weight: Tensor
-    tokens: int
 
 
 def common_prefix(examples: Sequence[Example]) -> int:
@@ -48,8 +48,19 @@ def common_prefix(examples: Sequence[Example]) -> int:
     return next((i for i, (a, b) in enumerate(zip(first, last, strict=True)) if a != b), limit)
 
 
-def make_batch(examples: Sequence[Example]) -> Batch:
-    """Lay out some examples; each trained token weighs the same."""
+def parts(examples: Sequence[Example]) -> Iterator[Sequence[Example]]:
+    """Cut a batch into parts whose forward pass fits in memory; their gradients are added up."""
+    start = tokens = 0
+    for index, example in enumerate(examples):
+        if index > start and tokens + len(example) > PART_TOKENS:
+            yield examples[start:index]
+            start, tokens = index, 0
+        tokens += len(example)
+    yield examples[start:]
+
+
+def make_batch(examples: Sequence[Example], answers: int | None = None) -> Batch:
+    """Lay out some examples. Each trained token weighs 1 / answers; by default, their number here."""
     prefix = common_prefix(examples)
     ids = list(examples[0].ids[:prefix])
     positions = list(range(prefix))
@@ -78,6 +89,5 @@ def make_batch(examples: Sequence[Example]) -> Batch:
         pad_mask=pad_mask.view(-1, 1),
         answer_index=torch.tensor(answer_index),
         answer=torch.tensor(answer),
-        weight=torch.full((len(answer),), 1 / len(answer)),
-        tokens=sum(len(example) for example in examples),
+        weight=torch.full((len(answer),), 1 / (answers or len(answer))),
     )

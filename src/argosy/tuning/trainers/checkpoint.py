@@ -31,9 +31,7 @@ def save(folder: Path, shape: Shape, optimiser: Optimiser, trained_tokens: int, 
     adapter = optimiser.adapter
     notes = {"steps": str(optimiser.steps), "trained_tokens": str(trained_tokens), "run": fingerprint}
     save_file(_tensors(optimiser), temporary / STATE_FILE, metadata=notes)
-    write_adapter(
-        temporary / ADAPTER_FILE, shape, *optimiser.served(), rank=adapter.rank, alpha=adapter.alpha
-    )
+    write_adapter(temporary / ADAPTER_FILE, shape, *optimiser.served(), rank=adapter.rank, alpha=adapter.alpha)
     for path in (temporary / STATE_FILE, temporary):
         _sync(path)
     shutil.rmtree(target, ignore_errors=True)

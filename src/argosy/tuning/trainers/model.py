@@ -19,10 +19,13 @@ from argosy.tuning.trainers.weights import BaseModel
 
 @dataclass(slots=True)
 class Outcome:
-    """Loss (weighted mean) and accuracy (mean) over the trained tokens of one batch."""
+    """Loss and accuracy of the trained tokens of one batch, weighted as the batch says (a mean, or a share of it)."""
 
     loss: float
     accuracy: float
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        return Outcome(self.loss + other.loss, self.accuracy + other.accuracy)
 
 
 @dataclass(slots=True)
@@ -53,7 +56,6 @@ class Model:
 
     def __init__(self, base: BaseModel, adapter: Adapter) -> None:
         self.base, self.adapter, self.dtype = base, adapter, base.dtype
-        self.lowest = 0
         self._final_norm = base.final_norm.to(base.dtype)
         self._output, self._place = base.output, torch.arange(base.shape.vocabulary)
 
@@ -74,7 +76,7 @@ class Model:
         attention = Attention(self.base.shape, batch, self.dtype)
         hidden, kept = self._forward(batch, attention, keep=True)
         outcome, grad = self._loss(hidden, batch)
-        for index in reversed(range(self.lowest, self.base.shape.layers)):
+        for index in reversed(range(self.base.shape.layers)):
             self._block_backward(index, grad, kept.pop(), attention)
         return outcome
 
@@ -85,8 +87,8 @@ class Model:
         hidden, _ = self._forward(batch, attention, keep=False)
         logits = self._logits(hidden, batch)
         loss = torch.nn.functional.cross_entropy(logits, batch.answer, reduction="none")
-        accuracy = (logits.argmax(1) == batch.answer).float().mean().item()
-        return Outcome(float(batch.weight @ loss), accuracy)
+        accuracy = batch.weight @ (logits.argmax(1) == batch.answer).float()
+        return Outcome(float(batch.weight @ loss), float(accuracy))
 
     @torch.inference_mode()
     def logits(self, batch: Batch) -> Tensor:
@@ -129,8 +131,8 @@ class Model:
         _norm_backward(grad, d_input, kept.mlp_input)
         d_context = self._linear_backward(index, "output", grad.to(self.dtype), kept.context, kept.low)
         d_qkv = attention.backward(d_context, kept.front, kept.rows)
-        d_input = self._linear_backward(index, "qkv", d_qkv, kept.attention_input.value, kept.low, stop=index == self.lowest)
-        if index > self.lowest:
+        d_input = self._linear_backward(index, "qkv", d_qkv, kept.attention_input.value, kept.low, stop=index == 0)
+        if index:
             _norm_backward(grad, d_input, kept.attention_input)
 
     def _linear(self, index: int, name: str, x: Tensor, low: dict[str, Tensor]) -> Tensor:
@@ -173,7 +175,7 @@ class Model:
         answer = self._place.index_select(0, batch.answer)[:, None]
         share = torch.softmax(linear(normed.value * self._final_norm, self._output), -1)
         right = share.gather(1, answer)
-        accuracy = (right >= share.amax(1, keepdim=True)).float().mean().item()
+        accuracy = float(batch.weight @ (right >= share.amax(1, keepdim=True)).float()[:, 0])
         wrong = share.scatter_(1, answer, 0).sum(1, keepdim=True)
         exact = torch.where(wrong < 0.5, torch.log1p(-wrong.float()), right.float().clamp_(min=1e-30).log())
         share.scatter_(1, answer, -wrong)

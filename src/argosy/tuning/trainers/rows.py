@@ -14,7 +14,7 @@ from argosy.tuning.trainers.tokens import ChatTokenizer, Example
 
 Row = list[dict[str, Any]]
 FREQUENT_TOKENS = 4096  # byte-pair vocabularies number their tokens from the most frequent on
-LONGEST_ROW = 4096  # tokens; attention keeps a square of it for each head of each layer
+LONGEST_ROW = 2048  # tokens; attention keeps a square of it for each head of each layer
 
 
 def read_rows(path: str) -> list[Row]:

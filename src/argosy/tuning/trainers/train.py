@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ import torch
 from argosy.tuning.trainers import checkpoint, machine
 from argosy.tuning.trainers.adapter import Adapter
 from argosy.tuning.trainers.augment import Augmenter
-from argosy.tuning.trainers.batches import Batch, make_batch
+from argosy.tuning.trainers.batches import make_batch, parts
 from argosy.tuning.trainers.convert import write_adapter
 from argosy.tuning.trainers.model import Model, Outcome
 from argosy.tuning.trainers.optimise import Optimiser
@@ -92,7 +93,7 @@ class Run:
         batches = deal(examples, self.settings.batch_size, self.settings.seed, epoch)
         with self.report.timed("train"):
             for batch in batches:
-                outcome = self._step(epoch, make_batch(batch))
+                outcome = self._step(epoch, batch)
         metrics = {"train_loss": outcome.loss, "train_mean_token_accuracy": outcome.accuracy}
         if self.validation:
             with self.report.timed("validate"):
@@ -123,11 +124,15 @@ class Run:
             return self.examples
         return encode(self.augmenter.present(epoch), self.tokenizer, self.shape.context)
 
-    def _step(self, epoch: int, batch: Batch) -> Outcome:
+    def _step(self, epoch: int, examples: Sequence[Example]) -> Outcome:
+        """One update from one batch."""
         start = time.perf_counter()
-        outcome = self.model.train(batch)
+        outcome, tokens = Outcome(0.0, 0.0), sum(len(example) for example in examples)
+        answers = sum(sum(example.trained) for example in examples)
+        for part in parts(examples):
+            outcome += self.model.train(make_batch(part, answers))
         self.optimiser.step()
-        self.trained_tokens += batch.tokens
+        self.trained_tokens += tokens
         done = self.optimiser.steps - self.resumed_step
         pace = (time.perf_counter() - self._clock) / done
         self.report.send(Step(
@@ -135,19 +140,18 @@ class Run:
             epoch=epoch + 1,
             loss=round(outcome.loss, 5),
             token_accuracy=round(outcome.accuracy, 4),
-            tokens_per_s=round(batch.tokens / (time.perf_counter() - start), 1),
+            tokens_per_s=round(tokens / (time.perf_counter() - start), 1),
             trained_tokens=self.trained_tokens,
             eta_s=round(pace * (self.total_steps - self.optimiser.steps), 1),
         ))  # fmt: skip
         return outcome
 
     def _validate(self) -> dict[str, float]:
-        size = self.settings.batch_size
-        parts = [self.validation[at : at + size] for at in range(0, len(self.validation), size)]
-        outcomes = [(self.model.measure(batch), len(batch.answer)) for batch in map(make_batch, parts)]
-        tokens = sum(count for _, count in outcomes)
-        loss = sum(outcome.loss * count for outcome, count in outcomes) / tokens
-        accuracy = sum(outcome.accuracy * count for outcome, count in outcomes) / tokens
+        answers = sum(sum(example.trained) for example in self.validation)
+        outcome = Outcome(0.0, 0.0)
+        for part in parts(self.validation):
+            outcome += self.model.measure(make_batch(part, answers))
+        loss, accuracy = outcome.loss, outcome.accuracy
         self.report.send(Validation(self.optimiser.steps, round(loss, 5), round(accuracy, 4)))
         return {"full_valid_loss": loss, "full_valid_mean_token_accuracy": accuracy}
 

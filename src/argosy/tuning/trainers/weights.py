@@ -86,7 +86,8 @@ def read_base(path: Path, dtype: torch.dtype) -> BaseModel:
 
     def read(name: str) -> Tensor:
         tensor = tensors[name]
-        return torch.from_numpy(gguf.dequantize(tensor.data, tensor.tensor_type))
+        values = gguf.dequantize(tensor.data, tensor.tensor_type)
+        return torch.from_numpy(values if values.flags.writeable else values.copy())
 
     embedding = read("token_embd.weight").to(dtype)
     output = read("output.weight").to(dtype) if "output.weight" in tensors else embedding
