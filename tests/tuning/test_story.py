@@ -72,7 +72,7 @@ def test_where_the_time_went_is_told(harbour):
     harbour.start_worker()
     job = harbour.end_of(harbour.create().id)
     phases = [e.data["phase"] for e in harbour.events(job.id) if e.data and "phase" in e.data]
-    assert phases == ["validate", "queue", "train", "publish", "attach"]
+    assert phases == ["files", "queue", "train", "publish", "attach"]
     summary = harbour.events(job.id)[-1].data
     assert set(summary["seconds"]) == set(phases)
     assert summary["total_seconds"] >= sum(summary["seconds"].values()) - summary["seconds"]["train"]

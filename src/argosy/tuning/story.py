@@ -93,7 +93,7 @@ class Tuner:
         validation = self._freeze(job, job.validation_file, "validation_file") if job.validation_file else None
         progress = job.progress
         time_us = now_us()
-        events = [spent(progress, "validate", (time_us - job.created_us) / 1e6)]
+        events = [spent(progress, "files", (time_us - job.created_us) / 1e6)]
         events += [Event(f"Files validated: {training.row_count} training rows"), Event("The job is queued")]
         with self._database.write() as tx:
             return store.change(
