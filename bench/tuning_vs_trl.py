@@ -92,10 +92,10 @@ class Clock:
 
 
 def train_here(order: dict[str, Any], clock: Clock) -> None:
+    from argosy.tuning.trainers import machine
     from argosy.tuning.trainers.batches import make_batch, parts
     from argosy.tuning.trainers.protocol import TrainerSpec, write_spec
     from argosy.tuning.trainers.report import Report
-    from argosy.tuning.trainers import machine
     from argosy.tuning.trainers.rows import encode, read_rows
     from argosy.tuning.trainers.train import Run
 
@@ -125,12 +125,12 @@ def train_here(order: dict[str, Any], clock: Clock) -> None:
 
 def train_trl(order: dict[str, Any], clock: Clock) -> None:
     import torch
-    from datasets import Dataset
     from peft import LoraConfig
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
     from argosy.tuning.trainers.machine import choose_dtype
+    from datasets import Dataset
 
     base, dtype = Path(order["base"]), choose_dtype("auto")
     model = AutoModelForCausalLM.from_pretrained(

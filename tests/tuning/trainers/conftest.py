@@ -1,6 +1,5 @@
 """What the trainer's tests stand on: a tiny random base in GGUF, and the starter model for what needs real weights."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,9 @@ SMALL = {"layers": 2, "width": 64, "inner": 128, "heads": 4, "key_heads": 2, "co
 
 
 @pytest.fixture(scope="session")
-def base_gguf(request: pytest.FixtureRequest) -> Path:
-    """The starter model's file: from ARGOSY_TEST_GGUF, else pulled through the catalog."""
-    given = os.environ.get("ARGOSY_TEST_GGUF")
-    return Path(given) if given else Path(request.getfixturevalue("starter_gguf"))
+def base_gguf(starter_gguf: Path) -> Path:
+    """The starter model's file."""
+    return starter_gguf
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,9 @@ class ChatTokenizer:
                 f"supported: {', '.join(f'{m}/{p}' for m, p in PRE_TOKENIZERS)}. Choose another base model.",
                 code="tokenizer_not_supported",
             )
+        if "tokenizer.chat_template" not in metadata:
+            raise Invalid("The base model's file has no chat template, so rows cannot be written as it expects. "
+                          "Choose an instruct model.", code="chat_template_not_supported")  # fmt: skip
         self._tokenizer = build_tokenizer(metadata)
         self.end = int(metadata["tokenizer.ggml.eos_token_id"])
         tokens: Sequence[str] = metadata["tokenizer.ggml.tokens"]

@@ -12,6 +12,7 @@ from torch import Tensor
 from argosy.core.errors import Invalid
 
 SUPPORTED = ("llama",)
+BLOCK_TENSORS = ("attn_norm", "ffn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,11 @@ def read_base(path: Path, dtype: torch.dtype) -> BaseModel:
     shape = read_shape(metadata)
     tensors = {tensor.name: tensor for tensor in reader.tensors}
 
+    expected = {"token_embd.weight", "output.weight", "output_norm.weight"}
+    expected |= {f"blk.{index}.{name}.weight" for index in range(shape.layers) for name in BLOCK_TENSORS}
+    if unknown := sorted(tensors.keys() - expected):
+        raise _unsupported(f"tensors that plain llama models lack ({unknown[0]})")
+
     def read(name: str) -> Tensor:
         tensor = tensors[name]
         values = gguf.dequantize(tensor.data, tensor.tensor_type)
@@ -99,25 +105,31 @@ def read_shape(metadata: Mapping[str, Any]) -> Shape:
     """Dimensions from GGUF metadata; raises Invalid where the forward pass here would be wrong."""
     architecture = metadata["general.architecture"]
     if architecture not in SUPPORTED:
-        raise Invalid(f"Fine-tuning supports the architectures {', '.join(SUPPORTED)}; this model is "
-                      f"{architecture!r}. Choose another base model.", code="architecture_not_supported")  # fmt: skip
-    if any(name.startswith("llama.rope.scaling") for name in metadata) or "llama.expert_count" in metadata:
-        raise Invalid("Fine-tuning does not support scaled rotary positions or mixtures of experts yet; "
-                      "choose another base model.", code="architecture_not_supported")  # fmt: skip
+        raise _unsupported(f"the architecture {architecture!r} (supported: {', '.join(SUPPORTED)})")
+    if any(name.startswith("llama.rope.scaling") for name in metadata):
+        raise _unsupported("scaled rotary positions")
     heads = metadata["llama.attention.head_count"]
     width = metadata["llama.embedding_length"]
+    head_width = metadata.get("llama.attention.key_length", width // heads)
+    if metadata.get("llama.rope.dimension_count", head_width) != head_width:
+        raise _unsupported("rotary positions on a part of each head")
     return Shape(
         layers=metadata["llama.block_count"],
         width=width,
         inner=metadata["llama.feed_forward_length"],
         heads=heads,
         key_heads=metadata.get("llama.attention.head_count_kv", heads),
-        head_width=metadata.get("llama.attention.key_length", width // heads),
+        head_width=head_width,
         vocabulary=len(metadata["tokenizer.ggml.tokens"]),
         context=metadata["llama.context_length"],
         rope_base=metadata.get("llama.rope.freq_base", 10000.0),
         norm_epsilon=metadata["llama.attention.layer_norm_rms_epsilon"],
     )
+
+
+def _unsupported(what: str) -> Invalid:
+    return Invalid(f"Fine-tuning cannot handle this base model yet: it has {what}. Choose another base model.",
+                   code="architecture_not_supported")  # fmt: skip
 
 
 def halves_to_pairs(weight: Tensor, heads: int) -> Tensor:
