@@ -1,7 +1,8 @@
 """An engine that costs next to nothing: canned OpenAI answers at some 70,000 a second, for measuring what is in front.
 
 usage: mock_engine.py PORT
-With "stream": true it sends 34 events, usage in the last if asked for; else one JSON body. POST with Content-Length only.
+With "stream": true it sends 34 events, usage in the last if asked for; else one JSON body.
+POST with Content-Length only.
 """
 
 import asyncio

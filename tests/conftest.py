@@ -16,7 +16,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from argosy.catalog import card, pull
 from argosy.runtime import Blobs, Database, metadata
+
+ROOT = Path(__file__).parents[1]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -46,6 +49,34 @@ def database(request: pytest.FixtureRequest, home: Path) -> Iterator[Database]:
         opened = Database(url)
         yield opened
         opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest, home: Path) -> Iterator[Database]:
+    """A database without any tables, as a first start finds it."""
+    if request.param == "sqlite":
+        opened = Database(f"sqlite:///{home / 'argosy.sqlite'}")
+        yield opened
+        opened.close()
+        return
+    with _copy((request.getfixturevalue("postgres"), "template0")) as url:
+        opened = Database(url)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def starter_gguf() -> Path:
+    """The starter model's file, where `make setup` puts it; pulled through the catalog if it is not there."""
+    return pull(card("smollm2-135m-instruct"), ROOT / ".starter", lambda _: None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _starter_is_found_first(starter_gguf: Path) -> Iterator[None]:
+    """Platforms that the tests start take the starter model from there, and ask no network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARGOSY_MODELS_PATH", str(starter_gguf.parent))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -29,8 +29,10 @@ def test_the_lock_names_every_direct_dependency():
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *(name for extra in project["optional-dependencies"].values() for name in extra)]
-    locked = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "requirements.lock").read_text().split()}
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *(name for extra in extras for name in extra)]
+    lines = (ROOT / "requirements.lock").read_text().split()
+    locked = {line.split("==")[0].lower().replace("_", "-") for line in lines}
     for requirement in wanted:
         name = requirement.split("[")[0].split(";")[0]
         name = name.split("=")[0].split(">")[0].split("<")[0].strip().lower().replace("_", "-")

@@ -21,7 +21,7 @@ def test_rounding_is_never_off_by_more_than_half_a_micro_unit(quantity, price):
     assert abs(charge(quantity, price) * 1_000_000 - quantity * price) <= 500_000
 
 
-@pytest.mark.parametrize("quantity, price", [(-1, 1), (1, -1)])
+@pytest.mark.parametrize(("quantity", "price"), [(-1, 1), (1, -1)])
 def test_negative_quantities_are_refused_since_corrections_are_entries_of_their_own(quantity, price):
     with pytest.raises(ValueError):
         charge(quantity, price)

@@ -19,7 +19,7 @@ def test_the_command_line_wins_over_the_environment():
 
 
 def test_a_port_that_is_no_number_is_named_in_the_error():
-    with pytest.raises(ValueError, match="ARGOSY_PORT.*'http'"):
+    with pytest.raises(ValueError, match=r"ARGOSY_PORT.*'http'"):
         Settings.read({"ARGOSY_PORT": "http"})
 
 

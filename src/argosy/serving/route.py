@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
-
 from argosy.catalog import adapters_of
 from argosy.runtime import Transaction
-from argosy.serving.tables import deployments, replicas
+from argosy.serving.store import ready_replicas
 
 
 @dataclass(frozen=True)
@@ -36,14 +34,8 @@ class Route:
 
 def routes(tx: Transaction) -> list[Route]:
     """Everything that can be asked right now: every base with a ready replica, and its adapters."""
-    ready = tx.execute(
-        select(replicas, deployments.c.model, deployments.c.engine)
-        .join(deployments, deployments.c.id == replicas.c.deployment_id)
-        .where(replicas.c.state == "ready")
-        .order_by(replicas.c.id)
-    )
     found = []
-    for row in ready:
+    for row in ready_replicas(tx):
         owners = {version.name: version.project_id for version in adapters_of(tx, row.model)}
         common: dict[str, Any] = {
             "base_model": row.model,

@@ -145,5 +145,16 @@ def list_replicas(tx: Transaction, deployment_id: str | None = None) -> list[Rep
     return [ReplicaRow(**row._mapping) for row in tx.execute(query)]
 
 
+def ready_replicas(tx: Transaction) -> list[Row[Any]]:
+    """The replicas that answer now, oldest first, each with its deployment's ``model`` and ``engine``."""
+    ready = (
+        select(replicas, deployments.c.model, deployments.c.engine)
+        .join(deployments, deployments.c.id == replicas.c.deployment_id)
+        .where(replicas.c.state == "ready")
+        .order_by(replicas.c.id)
+    )
+    return list(tx.execute(ready))
+
+
 def _deployment(row: Row[Any]) -> Deployment:
     return Deployment(**row._mapping)
