@@ -3,7 +3,7 @@
 import pytest
 from tests.flows.platform import STARTER, RunningPlatform
 
-from argosy.samples import rows
+from argosy.samples import train_file
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +22,7 @@ def client(platform):
 @pytest.fixture
 def few_rows(tmp_path):
     """Twelve labelled requests: enough for a job, done in seconds."""
-    import json
-
     path = tmp_path / "few.jsonl"
-    path.write_text("".join(json.dumps({"messages": row.messages}) + "\n" for row in list(rows("en", "train"))[:12]))
+    lines = train_file("en").read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:12]))
     return path
