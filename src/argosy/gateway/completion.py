@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from argosy.billing import Intent, Journal
-from argosy.core import ArgosyError, NotFound, now, now_us
+from argosy.core import ArgosyError, Invalid, NotFound, now, now_us
 from argosy.gateway.answers import called_events, closing_event, fold
 from argosy.gateway.dispatch import Call, Dispatch, Send
 from argosy.gateway.events import DONE, write_event
@@ -142,8 +142,8 @@ async def _settled(call: Call, work: Callable[[], Awaitable[T]]) -> T:
     except asyncio.CancelledError:
         call.meter.settle("client_gone")
         raise
-    except ArgosyError:
-        call.meter.settle("upstream_cut")
+    except ArgosyError as error:
+        call.meter.settle("refused" if isinstance(error, Invalid) else "upstream_cut")
         raise
     except BaseException:
         call.meter.settle("failed")

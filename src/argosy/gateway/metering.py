@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from argosy.billing import Intent, Journal, UsageEvent
 from argosy.core import now_us
 
-FAILURES = ("upstream_cut", "failed")
+FAILURES = ("refused", "upstream_cut", "failed")
 """Outcomes that the client is told of as an error."""
 
 
