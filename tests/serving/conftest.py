@@ -92,7 +92,8 @@ class Platform:
 
 
 @pytest.fixture
-def platform(home: Path, database: Database, blobs: Blobs) -> Iterator[Platform]:
+def platform(home: Path, database: Database, blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    monkeypatch.setattr("argosy.serving.draining._GRACE_S", 0.3)  # the tests look routes up afresh for each request
     made = Platform(home, database, blobs)
     yield made
     made.reconciler.close()

@@ -4,13 +4,16 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.serving.tiny import write_adapter, write_model
 
 from argosy.runtime import Blobs, Database
 from argosy.runtime.processes import birth
 from argosy.serving import Reconciler, stop_deployment
+from argosy.serving.preparing import Prepared
 
 # Attributes of the fixture in conftest.py, which cannot be imported by name.
 Platform = Any
@@ -122,3 +125,50 @@ def _adapters(platform: Platform) -> Any:
 
     with platform.database.read() as tx:
         return adapters_of(tx, platform.base)
+
+
+@pytest.fixture
+def tiny_weights(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real engine on the tiny model, without pulling or measuring."""
+    folder = platform.home / "models"
+    folder.mkdir(parents=True)
+    model = write_model(folder / "tiny.gguf")
+    monkeypatch.setattr("argosy.serving.preparing.prepare", lambda *_: Prepared(str(model), 256, {"file": str(model)}))
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_an_adapter_that_the_engine_cannot_load_is_left_out_while_the_others_are_served(
+    platform: Platform, tmp_path: Path
+) -> None:
+    platform.attach("ft:good", write_adapter(tmp_path / "good", 1).read_bytes())
+    platform.deploy("llama_cpp")
+    platform.until(lambda: "ft:good" in platform.routes())
+    platform.attach("ft:bad", write_adapter(tmp_path / "bad", 2, width=32).read_bytes())
+    platform.until(lambda: platform.deployment().detail.get("left_out"))
+    assert "wrong base model" in platform.deployment().detail["left_out"]["ft:bad"]
+    assert "ft:good" in platform.routes()
+    platform.attach("ft:later", write_adapter(tmp_path / "later", 3).read_bytes())
+    platform.until(lambda: "ft:later" in platform.routes())
+    assert "ft:bad" not in platform.routes()
+    answers = {platform.ask(name, "hi", max_tokens=8) for name in ("ft:good", "ft:later", platform.base)}
+    assert len(answers) == 3
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_a_start_with_one_bad_adapter_among_good_ones_serves_the_good_ones(platform: Platform, tmp_path: Path) -> None:
+    for name, seed, width in (("ft:a", 1, 64), ("ft:bad", 2, 32), ("ft:c", 3, 64)):
+        platform.attach(name, write_adapter(tmp_path / name, seed, width).read_bytes())
+    platform.deploy("llama_cpp")
+    platform.until(lambda: {"ft:a", "ft:c"} <= set(platform.routes()))
+    assert set(platform.deployment().detail["left_out"]) == {"ft:bad"}
+
+
+def test_a_hung_engine_is_replaced(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("argosy.serving.pulse._SILENT_S_MAX", 0.5)
+    monkeypatch.setattr("argosy.serving.pulse._ASK_EVERY_S", 0.1)
+    platform.deploy()
+    platform.until(lambda: platform.routes())
+    first = platform.replicas()[0]
+    os.kill(first.pid, signal.SIGSTOP)
+    platform.until(lambda: platform.routes() and first.id not in [r.replica_id for r in platform.routes().values()])
+    platform.until(lambda: birth(first.pid) is None)

@@ -10,6 +10,7 @@ from argosy.runtime import Blobs, Database
 from argosy.serving.draining import Drain
 from argosy.serving.engines import EngineSpec
 from argosy.serving.preparing import Preparation
+from argosy.serving.pulse import Pulse
 from argosy.serving.replicas import Replica
 from argosy.serving.store import (
     Deployment,
@@ -48,6 +49,7 @@ class Keeper:
         self._wanted: list[ModelVersion] = []
         self._preparation: Preparation | None = None
         self._current: Replica | None = None
+        self._pulse: Pulse | None = None
         self._starting: _Starting | None = None
         self._drains: list[Drain] = []
         self._left_out: dict[str, str] = {}
@@ -176,6 +178,7 @@ class Keeper:
     def _switch(self, replica: Replica) -> None:
         """From here on requests go to ``replica``; the one before finishes what it has, and stops."""
         previous, self._current, self._starting = self._current, replica, None
+        self._pulse = Pulse(replica)
         prepared = self._preparation and self._preparation.result
         assert prepared
         with self._database.write() as tx:
@@ -200,10 +203,11 @@ class Keeper:
             return
         if time.monotonic() - replica.started > _PROVEN_S:
             self._crashes = 0
-        if replica.dead:
+        if replica.dead or (self._pulse and self._pulse.lost()):
+            reason = replica.failure if replica.dead else "The engine did not answer any more and was ended."
             self._current = None
-            self._discard(replica, replica.failure)
-            self._crashed(replica.failure, [])
+            self._discard(replica, reason)
+            self._crashed(reason, [])
 
     def _crashed(self, reason: str, suspects: list[str]) -> None:
         """An engine ended or never came up. Try again soon, then later, then say that it failed."""

@@ -7,6 +7,7 @@ until nothing is in flight.
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 from argosy.serving.engines.base import Announcement, EngineSpec
@@ -31,6 +32,7 @@ def main(arguments: list[str]) -> None:
     try:
         server = xllamacpp.Server(_parameters(spec))
     except Exception as error:
+        time.sleep(0.2)  # the library's log, which names the cause, is written by a thread of its own
         Announcement(error=f"The engine could not load the model ({error})").write(ready_file)
         raise SystemExit(1) from error
     Announcement(port=int(server.listening_address.rpartition(":")[2])).write(ready_file)
