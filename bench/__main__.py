@@ -1,0 +1,101 @@
+"""Every figure of docs/benchmarks.md, measured by a command.
+
+    python -m bench                  all parts, about an hour and a half on two quiet cores
+    python -m bench quality engine   only these; the others' last figures stay
+
+Each part writes out/bench/<part>.json; at the end docs/benchmarks.md is written from all that are there.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from argosy.catalog import card
+from argosy.demo.machine import machine
+from argosy.demo.platform import STARTER, OwnPlatform, fresh_home
+from argosy.samples import split_file, train_file
+from argosy.serving.quantise import quantise
+from bench.page import write_page
+
+OUT = Path("out/bench")
+STARTER_FILE = Path(".starter/models") / STARTER / card(STARTER).file.name
+
+
+def quality(to: Path) -> None:
+    """Whole held-out sets: the base in four ways, and five jobs a language, timed and scored."""
+    run("bench/quality.py", "--jobs", "5", "--home", str(OUT / "home"), "--to", str(to))
+
+
+def demo(to: Path) -> None:
+    """`argosy demo`, as a newcomer runs it."""
+    run("bench/demo_time.py", "--out", str(OUT / "demo"), "--to", str(to))
+
+
+def trl(to: Path) -> None:
+    """Time to the same held-out accuracy: this trainer and TRL's SFTTrainer, English rows."""
+    base, held_out = OUT / "base-q4_0.gguf", OUT / "held-out-en.jsonl"
+    if not base.exists():
+        quantise(STARTER_FILE, base, "Q4_0")
+    held_out.write_text("".join(split_file("en", part).read_text() for part in ("values", "paraphrase", "composition")))
+    run("bench/tuning_vs_trl.py", str(base), str(train_file("en")), str(held_out), str(to))
+
+
+def engine(to: Path) -> None:
+    """Tokens/s of the engine, bare and through the API, taking turns."""
+    with OwnPlatform(fresh_home(OUT / "home")) as platform:
+        platform.wait(lambda text: print(text, file=sys.stderr))
+        deployment = platform.client().get("/deployments", cast_to=object)["data"][0]  # type: ignore[index]
+        where = [platform.url, platform.key, STARTER, deployment["replicas"][0]["url"]]
+        to.write_text(run("bench/engine_through_api.py", *where, "128", "7", capture=True))
+
+
+def gateway(to: Path) -> None:
+    """What the gateway costs against a floor without features, on a canned upstream."""
+    to.write_text(run("bench/gateway_overhead.py", capture=True))
+
+
+def journal(to: Path) -> None:
+    """Intents made durable a second."""
+    to.write_text(run("bench/journal_speed.py", capture=True))
+
+
+PARTS: dict[str, Callable[[Path], None]] = {
+    "quality": quality,
+    "demo": demo,
+    "trl": trl,
+    "engine": engine,
+    "gateway": gateway,
+    "journal": journal,
+}
+
+
+def run(script: str, *arguments: str, capture: bool = False) -> str:
+    """Run one benchmark in a process of its own; returns what it printed, if asked to."""
+    done = subprocess.run(
+        [sys.executable, script, *arguments], check=True, text=True, stdout=subprocess.PIPE if capture else None
+    )
+    return done.stdout or ""
+
+
+def main() -> None:
+    """Run the chosen parts, then write the page."""
+    chosen = sys.argv[1:] or list(PARTS)
+    if unknown := set(chosen) - set(PARTS):
+        raise SystemExit(f"There is no part {', '.join(sorted(unknown))}. Parts: {', '.join(PARTS)}")
+    OUT.mkdir(parents=True, exist_ok=True)
+    for part in chosen:
+        print(f"== {part}: {PARTS[part].__doc__}", file=sys.stderr, flush=True)
+        to = OUT / f"{part}.json"
+        started = time.time()
+        PARTS[part](to)
+        about: dict[str, Any] = {"measured_at": started, "took_s": time.time() - started, "machine": machine()}
+        (OUT / f"{part}.about.json").write_text(json.dumps(about, indent=2))
+    print(write_page(OUT, Path("docs/benchmarks.md")))
+
+
+if __name__ == "__main__":
+    main()

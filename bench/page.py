@@ -1,0 +1,167 @@
+"""docs/benchmarks.md from the parts' JSON: every figure with its date, machine and command, beside what was asked for."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+HEAD = """# Benchmarks
+
+Written by `make bench` (`python -m bench PART` for one part) from what it measured; nothing here is typed by hand. Each part
+says when and where it ran. These are shared machines: trust ratios taken within one run more than absolute times.
+"""
+
+_WAYS = {
+    "base_free_zero_shot": "base, free, zero-shot",
+    "base_free_three_examples": "base, free, 3 examples",
+    "base_schema_zero_shot": "base, JSON schema, zero-shot",
+    "base_schema_three_examples": "base, JSON schema, 3 examples",
+}
+_LANGUAGES = {"en": ("English", 0.60, 150), "zh": ("Chinese", 0.45, 240)}
+
+
+def write_page(folder: Path, page: Path) -> Path:
+    """Write the page from all parts that have been measured; returns its path."""
+    sections = [HEAD]
+    for part, render in _PARTS.items():
+        found, about = folder / f"{part}.json", folder / f"{part}.about.json"
+        if found.exists() and about.exists():
+            sections.append(render(_read(found)) + "\n" + _about(part, json.loads(about.read_text())))
+    page.write_text("\n".join(sections))
+    return page
+
+
+def quality(found: dict[str, Any]) -> str:
+    """Held-out scores and job times."""
+    return "\n".join(_language(*_LANGUAGES[name], figures) for name, figures in found["languages"].items())
+
+
+def _language(name: str, asked: float, asked_s: int, figures: dict[str, Any]) -> str:
+    median, jobs = figures["medians"], figures["tuned"]
+    first, rows = jobs[0]["scores"][0], []
+    thirds, fields = list(first["thirds"]), list(first["fields"])
+    for score in figures["base"]:
+        label = f"{_WAYS.get(score['way'], score['way'])} ({score['exact']['total']} rows)"
+        rows.append([label, *_shares(score, thirds, fields)])
+    for job in jobs:
+        rows.append([f"tuned, seed {job['seed']}", *_shares(job["scores"][0], thirds, fields)])
+    middle = [median["exact"], *(median["thirds"][t] for t in thirds), *(median["fields"][f] for f in fields)]
+    rows.append([f"**tuned, median of {len(jobs)}**", *(f"**{share:.2f}**" for share in middle)])
+    schema, took = figures["medians_with_schema"]["exact"], figures["first_answer_s"]
+    phases = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in took["phases_median"].items())
+    return "\n".join(
+        [
+            f"## {name}: chart requests held out ({figures['held_out_rows']})",
+            "",
+            f"Exact match of all seven fields, tuned: **{median['exact']:.2f}** (asked: ≥ {asked:.2f}); under the JSON "
+            f"schema {schema:.2f}; same result when executed {median['executed']:.2f}.",
+            "",
+            _table(["", "all", *thirds, *fields], rows),
+            "",
+            f"Job created → first answer: **{took['median']:.1f} s**, median of {len(took['all'])} (asked: ≤ {asked_s} s); "
+            f"all: {', '.join(f'{s:.1f}' for s in took['all'])}. Where the time goes, medians in seconds: {phases}.",
+            "",
+        ]
+    )
+
+
+def demo(found: dict[str, Any]) -> str:
+    """The newcomer's run."""
+    steps = [[step["name"] if "name" in step else step["title"], f"{step['seconds']:.1f}"] for step in found["steps"]]
+    return "\n".join(
+        [
+            "## `make demo` after set-up",
+            "",
+            f"**{found['seconds']:.0f} s** for both languages (asked: ≤ 600 s), exit code {found['exit_code']}.",
+            "",
+            _table(["step", "seconds"], steps),
+            "",
+        ]
+    )
+
+
+def trl(found: dict[str, Any]) -> str:
+    """Against TRL."""
+    rows = []
+    for curve in found["curves"]:
+        label = curve["name"]
+        if label == "trl":
+            checkpointing = "on" if curve["gradient_checkpointing"] else "off"
+            label = f"TRL SFTTrainer, {curve['rate']:g}, gradient checkpointing {checkpointing}"
+        points = ", ".join(f"{point['seconds']:.0f} s → {point['accuracy']:.2f}" for point in curve["curve"])
+        rows.append([label, points])
+    ratio = f"{found['times_faster']}x" if found["times_faster"] else "not reached"
+    return "\n".join(
+        [
+            "## Tuning against TRL's SFTTrainer",
+            "",
+            f"Time to the best accuracy that TRL reaches ({found['accuracy']:.2f}; every answer token right, English held-out "
+            f"rows): {found['argosy_s']} s against {found['trl_best_s']} s: **{ratio}** (asked: ≥ 2.5x).",
+            "",
+            _table(["trainer", "seconds → accuracy"], rows),
+            "",
+        ]
+    )
+
+
+def engine(found: dict[str, Any]) -> str:
+    """Through the API against bare."""
+    rows = [
+        [streams, f"{f['bare_tokens_per_s']:.0f}", f"{f['through_tokens_per_s']:.0f}", f"**{f['ratio']:.3f}**"]
+        for streams, f in found.items()
+        if isinstance(f, dict)
+    ]
+    head = ["", "bare engine, tokens/s", "through the API", "ratio (asked: ≥ 0.95)"]
+    return "\n".join(["## The engine through the API", "", _table(head, rows), ""])
+
+
+def gateway(found: dict[str, Any]) -> str:
+    """Against the floor."""
+    rows = [
+        [
+            case,
+            *(f"{found['medians'][f'{who} {case}']['requests_per_s']:.0f}" for who in ("floor", "argosy")),
+            f"{ratio:.2f}",
+        ]
+        for case, ratio in found["ratio"].items()
+    ]
+    head = ["shape, connections", "floor, requests/s", "Argosy, requests/s", "ratio"]
+    about = "One core for the gateway; the floor is Starlette + aiohttp with no features, no keys and no metering."
+    return "\n".join(["## The gateway against a floor", "", about, "", _table(head, rows), ""])
+
+
+def journal(found: list[dict[str, Any]]) -> str:
+    """Durable intents."""
+    lines = [f"- {', '.join(f'{name} {value}' for name, value in one.items())}" for one in found]
+    return "\n".join(["## The usage journal", "", *lines, ""])
+
+
+_PARTS = {"quality": quality, "demo": demo, "trl": trl, "engine": engine, "gateway": gateway, "journal": journal}
+
+
+def _shares(score: dict[str, Any], thirds: Sequence[str], fields: Sequence[str]) -> list[str]:
+    found = [score["exact"], *(score["thirds"][t] for t in thirds), *(score["fields"][f] for f in fields)]
+    return [f"{one['share']:.2f}" for one in found]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+def _about(part: str, about: dict[str, Any]) -> str:
+    machine = about["machine"]
+    day = time.strftime("%Y-%m-%d", time.gmtime(about["measured_at"]))
+    return (
+        f"<sub>{day}, {machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}; "
+        f"`python -m bench {part}`, {about['took_s'] / 60:.0f} min.</sub>\n"
+    )
+
+
+def _read(path: Path) -> Any:
+    """JSON, or JSON lines."""
+    text = path.read_text()
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return [json.loads(line) for line in text.splitlines()]
