@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import openai
 import pytest
-from tests.gateway.engine import NAME, USAGE, WORDS
+from tests.gateway.engine import NAME, USAGE, WORDS, running_engine
 from tests.gateway.harness import QUESTION
 
 from argosy.runtime import bump_version
@@ -302,3 +302,34 @@ async def test_a_free_choice_of_tools_is_refused_rather_than_ignored(api):
         await api.ask(tools=[WEATHER])
     assert error.value.param == "tool_choice"
     assert (await api.ask(tools=[WEATHER], tool_choice="none")).choices[0].message.content == TEXT
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_nothing_goes_out_before_the_intent_is_on_disk(api, monkeypatch, stream):
+    real, gate = api.journal.intent, asyncio.Event()
+
+    async def slow(intent):
+        await real(intent)
+        await gate.wait()
+
+    monkeypatch.setattr(api.journal, "intent", slow)
+    asking = asyncio.create_task(api.ask(stream=stream))
+    await asyncio.sleep(0.1)
+    assert api.engine.bodies, "the engine works meanwhile"
+    assert not asking.done()
+    gate.set()
+    answer = await asking
+    text = (await collect(answer))[1] if stream else answer.choices[0].message.content
+    assert text == TEXT
+    await api.settled()
+
+
+async def test_a_request_in_flight_ends_where_it_began_when_routes_change(api):
+    api.engine.pause_s = 0.02
+    stream = await api.ask(stream=True)
+    async with running_engine() as successor:
+        api.route([replace(route, url=successor.url) for route in api.routes])
+        assert (await collect(stream))[1] == TEXT
+        await api.ask()
+        assert (len(api.engine.bodies), len(successor.bodies)) == (1, 1)
+    assert [event.outcome for event in await api.settled(2)] == ["complete", "complete"]
