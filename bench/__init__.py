@@ -1,1 +1,1 @@
-"""Benchmarks: each a command that prints or writes JSON; ``python -m bench`` runs them and writes docs/benchmarks.md."""
+"""Benchmarks: each a command that gives JSON; ``python -m bench`` runs them and writes docs/benchmarks.md."""

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md from the parts' JSON: every figure with its date, machine and command, beside what was asked for."""
+"""docs/benchmarks.md from the parts' JSON: each with date, machine and command, beside what was asked for."""
 
 import json
 import time
@@ -8,8 +8,8 @@ from typing import Any
 
 HEAD = """# Benchmarks
 
-Written by `make bench` (`python -m bench PART` for one part) from what it measured; nothing here is typed by hand. Each part
-says when and where it ran. These are shared machines: trust ratios taken within one run more than absolute times.
+Written by `make bench` (`python -m bench PART` for one part) from what it measured; nothing here is typed by hand.
+Each part says when and where it ran. These are shared machines: trust ratios taken within one run more than absolute times.
 """
 
 _WAYS = {
@@ -59,8 +59,8 @@ def _language(name: str, asked: float, asked_s: int, figures: dict[str, Any]) ->
             "",
             _table(["", "all", *thirds, *fields], rows),
             "",
-            f"Job created → first answer: **{took['median']:.1f} s**, median of {len(took['all'])} (asked: ≤ {asked_s} s); "
-            f"all: {', '.join(f'{s:.1f}' for s in took['all'])}. Where the time goes, medians in seconds: {phases}.",
+            f"Job created → first answer: **{took['median']:.1f} s**, median of {len(took['all'])} "
+            f"(asked: ≤ {asked_s} s); all: {', '.join(f'{s:.1f}' for s in took['all'])}. Where the time goes, medians in seconds: {phases}.",
             "",
         ]
     )
@@ -96,8 +96,8 @@ def trl(found: dict[str, Any]) -> str:
         [
             "## Tuning against TRL's SFTTrainer",
             "",
-            f"Time to the best accuracy that TRL reaches ({found['accuracy']:.2f}; every answer token right, English held-out "
-            f"rows): {found['argosy_s']} s against {found['trl_best_s']} s: **{ratio}** (asked: ≥ 2.5x).",
+            f"Time to the best accuracy that TRL reaches ({found['accuracy']:.2f}; every answer token right, "
+            f"English held-out rows): {found['argosy_s']} s against {found['trl_best_s']} s: **{ratio}** (asked: ≥ 2.5x).",
             "",
             _table(["trainer", "seconds → accuracy"], rows),
             "",
@@ -152,10 +152,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _about(part: str, about: dict[str, Any]) -> str:
     machine = about["machine"]
     day = time.strftime("%Y-%m-%d", time.gmtime(about["measured_at"]))
-    return (
-        f"<sub>{day}, {machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}; "
-        f"`python -m bench {part}`, {about['took_s'] / 60:.0f} min.</sub>\n"
-    )
+    where = f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}"
+    return f"<sub>{day}, {where}; `python -m bench {part}`, {about['took_s'] / 60:.0f} min.</sub>\n"
 
 
 def _read(path: Path) -> Any:
