@@ -9,7 +9,7 @@ from typing import Any
 HEAD = """# Benchmarks
 
 Written by `make bench` (`python -m bench PART` for one part) from what it measured; nothing here is typed by hand.
-Each part says when and where it ran. These are shared machines: trust ratios taken within one run more than absolute times.
+Each part says when and where it ran. These are shared machines: trust ratios taken within one run more than times.
 """
 
 _WAYS = {
@@ -60,7 +60,8 @@ def _language(name: str, asked: float, asked_s: int, figures: dict[str, Any]) ->
             _table(["", "all", *thirds, *fields], rows),
             "",
             f"Job created → first answer: **{took['median']:.1f} s**, median of {len(took['all'])} "
-            f"(asked: ≤ {asked_s} s); all: {', '.join(f'{s:.1f}' for s in took['all'])}. Where the time goes, medians in seconds: {phases}.",
+            f"(asked: ≤ {asked_s} s); all: {', '.join(f'{s:.1f}' for s in took['all'])}. "
+            f"Where the time goes, medians in seconds: {phases}.",
             "",
         ]
     )
@@ -97,7 +98,8 @@ def trl(found: dict[str, Any]) -> str:
             "## Tuning against TRL's SFTTrainer",
             "",
             f"Time to the best accuracy that TRL reaches ({found['accuracy']:.2f}; every answer token right, "
-            f"English held-out rows): {found['argosy_s']} s against {found['trl_best_s']} s: **{ratio}** (asked: ≥ 2.5x).",
+            f"English held-out rows): {found['argosy_s']} s against {found['trl_best_s']} s: "
+            f"**{ratio}** (asked: ≥ 2.5x).",
             "",
             _table(["trainer", "seconds → accuracy"], rows),
             "",
