@@ -69,11 +69,7 @@ class Relay:
             async with self._session.post(url, data=body) as response:
                 if response.status != 200:
                     raise refusal(response.status, await response.read())
-                try:
-                    yield response
-                except BaseException:
-                    response.close()
-                    raise
+                yield response
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotReached from error
         except TimeoutError as error:
