@@ -17,7 +17,9 @@ from typing import Any
 from argosy.catalog import card
 from argosy.demo.machine import machine
 from argosy.demo.platform import STARTER, OwnPlatform, fresh_home
+from argosy.runtime import Database
 from argosy.samples import split_file, train_file
+from argosy.serving import routes
 from argosy.serving.quantise import quantise
 from bench.page import write_page
 
@@ -48,8 +50,9 @@ def engine(to: Path) -> None:
     """Tokens/s of the engine, bare and through the API, taking turns."""
     with OwnPlatform(fresh_home(OUT / "home")) as platform:
         platform.wait(lambda text: print(text, file=sys.stderr))
-        deployment = platform.client().get("/deployments", cast_to=object)["data"][0]  # type: ignore[index]
-        where = [platform.url, platform.key, STARTER, deployment["replicas"][0]["url"]]
+        with Database(f"sqlite:///{OUT / 'home' / 'argosy.sqlite'}").read() as tx:  # engines are not on the public API
+            engine_url = routes(tx)[0].url
+        where = [platform.url, platform.key, STARTER, engine_url]
         to.write_text(run("bench/engine_through_api.py", *where, "128", "7", capture=True))
 
 
