@@ -12,6 +12,8 @@ from argosy.demo.platform import STARTER
 from argosy.demo.task import Task
 
 POLL_S = 0.4
+PHASES = ("files", "queue", "import", "load", "train", "validate", "checkpoint", "convert", "publish", "attach")
+"""In the order in which a job goes through them; a phase that is not listed comes last."""
 PATIENCE_S = 1_800.0
 SUFFIX = "charts"
 
@@ -79,9 +81,12 @@ def follow(client: OpenAI, job_id: str, created: float, show: Callable[[str, Pro
 
 
 def complete_curve(client: OpenAI, found: Followed) -> None:
-    """Read all events again, page by page, so that no step is missing. After the first answer, which must not wait."""
+    """Read all events again, page by page, so that none is missing. After the first answer, which must not wait."""
     found.curve.clear()
+    found.phases.clear()
     _hear(list(client.fine_tuning.jobs.list_events(found.job_id, limit=100)), found, set())
+    order = {name: place for place, name in enumerate(PHASES)}
+    found.phases = dict(sorted(found.phases.items(), key=lambda phase: order.get(phase[0], len(order))))
 
 
 def _ended(client: OpenAI, job: FineTuningJob, found: Followed, seen: set[str]) -> Followed:
@@ -102,7 +107,9 @@ def _hear(events: list[FineTuningJobEvent], found: Followed, seen: set[str]) -> 
         if "train_loss" in event.data:
             found.curve.append(_progress(event.data))
         elif "phase" in event.data and "seconds" in event.data:
-            found.phases[str(event.data["phase"])] = float(event.data["seconds"])
+            # A phase may come several times: each checkpoint, and each part of a run that was interrupted.
+            name = str(event.data["phase"])
+            found.phases[name] = found.phases.get(name, 0.0) + float(event.data["seconds"])
     found.curve.sort(key=lambda one: one.step)
 
 

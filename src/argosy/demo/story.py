@@ -74,7 +74,7 @@ class Story:
         story.tuned_rows = spread(story.task.held_out, self.options.tuned_sample)
         story.base_rows = spread(story.tuned_rows, self.options.base_sample)
         self.told.languages[story.task.language] = story
-        story.base = [self._score(story.task, way, STARTER, story.base_rows) for way in BASE_WAYS]
+        story.base = self._score(story, BASE_WAYS, STARTER, story.base_rows)
         self._show_scores(story.base)
 
     def _tune(self, story: LanguageStory) -> None:
@@ -93,7 +93,7 @@ class Story:
         self.display.note(f"[green]✓[/] {story.job.model}, job created → first answer in [bold]{took}[/]")
 
     def _ask_tuned(self, story: LanguageStory) -> None:
-        story.tuned = self._score(story.task, TUNED, story.job.model, story.tuned_rows)
+        (story.tuned,) = self._score(story, [TUNED], story.job.model, story.tuned_rows)
         story.comparisons = [(base.way.name, against(base, story.tuned)) for base in story.base]
         story.strongest = strongest(story.base).way.name
         self._show_scores([story.tuned])
@@ -142,9 +142,14 @@ class Story:
         self.display.note(f"[bold]{page}[/] and report.json beside it")
         return document
 
-    def _score(self, task: Task, way: Way, model: str, rows: Sequence[Row]) -> Scores:
-        label = f"{LANGUAGE_NAMES[task.language]} {way.name.replace('_', ' ')}"
-        return grade(task, way, rows, self._ask(label, [way.question(task, model, row) for row in rows]))
+    def _score(self, story: LanguageStory, ways: Sequence[Way], model: str, rows: Sequence[Row]) -> list[Scores]:
+        """Ask all rows in all ways at once, so that the engine is never half idle between two ways."""
+        label = f"{LANGUAGE_NAMES[story.task.language]}: {model}"
+        answers = self._ask(label, [way.question(story.task, model, row) for way in ways for row in rows])
+        return [
+            grade(story.task, way, rows, answers[place * len(rows) : (place + 1) * len(rows)])
+            for place, way in enumerate(ways)
+        ]
 
     def _ask(self, label: str, questions: Sequence[Question]) -> list[Answer]:
         """Ask, and keep for the bill what every response says it used."""
