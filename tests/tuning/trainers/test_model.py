@@ -10,7 +10,6 @@ from argosy.core.errors import Invalid
 from argosy.tuning.trainers.adapter import Adapter
 from argosy.tuning.trainers.batches import common_prefix, make_batch
 from argosy.tuning.trainers.model import Model
-from argosy.tuning.trainers.rows import candidates
 from argosy.tuning.trainers.tokens import ChatTokenizer, Example
 from argosy.tuning.trainers.weights import read_base, read_shape
 
@@ -82,19 +81,21 @@ def test_common_prefix_leaves_each_row_a_prompt_token(examples: list[Example]) -
     assert common_prefix([examples[0], examples[0]]) == examples[0].first_trained - 1
 
 
-def test_fewer_candidates_do_not_change_what_is_learned(model: Model, examples: list[Example]) -> None:
-    """The random base spreads its mass evenly, so here all tokens are candidates but a few."""
+def test_scoring_plausible_tokens_only_does_not_change_what_is_learned(model: Model, examples: list[Example]) -> None:
+    """Tokens that get next to nothing of the mass, here a thousandth of it in all, are not missed."""
     batch = make_batch(examples)
+    model.score_all()
     model.adapter.zero_gradient()
     whole = model.train(batch)
     grad = model.adapter.grad_b.clone()
-    keep = set(range(model.base.shape.vocabulary - 50)) | set(candidates(examples).tolist())
-    model.restrict(torch.tensor(sorted(keep)))
+    model.plausible[:] = True
+    model.plausible[-50:] = False
+    model.score_plausible(batch)
     model.adapter.zero_gradient()
     part = model.train(batch)
-    model.restrict(torch.arange(model.base.shape.vocabulary))
-    assert part.loss == pytest.approx(whole.loss, rel=1e-3)
-    torch.testing.assert_close(model.adapter.grad_b, grad, rtol=0.05, atol=1e-4)
+    model.score_all()
+    assert part.loss == pytest.approx(whole.loss, rel=1e-2)
+    torch.testing.assert_close(model.adapter.grad_b, grad, rtol=0.1, atol=1e-3)
 
 
 def test_other_architectures_are_refused(model: Model) -> None:

@@ -15,14 +15,14 @@ from safetensors.torch import save_file
 
 from argosy.tuning.trainers.adapter import Adapter
 from argosy.tuning.trainers.convert import write_adapter
+from argosy.tuning.trainers.model import Model
 from argosy.tuning.trainers.optimise import Optimiser
 from argosy.tuning.trainers.protocol import ADAPTER_FILE, CHECKPOINTS
-from argosy.tuning.trainers.weights import Shape
 
 STATE_FILE = "state.safetensors"
 
 
-def save(folder: Path, shape: Shape, optimiser: Optimiser, trained_tokens: int, fingerprint: str) -> Path:
+def save(folder: Path, model: Model, optimiser: Optimiser, trained_tokens: int, fingerprint: str) -> Path:
     """Write the state after the current step and return its folder. Older states go; their adapters stay."""
     root = folder / CHECKPOINTS
     target, temporary = root / f"step-{optimiser.steps}", root / f".step-{optimiser.steps}"
@@ -30,8 +30,10 @@ def save(folder: Path, shape: Shape, optimiser: Optimiser, trained_tokens: int, 
     temporary.mkdir(parents=True)
     adapter = optimiser.adapter
     notes = {"steps": str(optimiser.steps), "trained_tokens": str(trained_tokens), "run": fingerprint}
-    save_file(_tensors(optimiser), temporary / STATE_FILE, metadata=notes)
-    write_adapter(temporary / ADAPTER_FILE, shape, *optimiser.served(), rank=adapter.rank, alpha=adapter.alpha)
+    save_file(_tensors(model, optimiser), temporary / STATE_FILE, metadata=notes)
+    write_adapter(
+        temporary / ADAPTER_FILE, model.base.shape, *optimiser.served(), rank=adapter.rank, alpha=adapter.alpha
+    )
     for path in (temporary / STATE_FILE, temporary):
         _sync(path)
     shutil.rmtree(target, ignore_errors=True)
@@ -43,7 +45,7 @@ def save(folder: Path, shape: Shape, optimiser: Optimiser, trained_tokens: int, 
     return target
 
 
-def restore(folder: Path, optimiser: Optimiser, fingerprint: str) -> int:
+def restore(folder: Path, model: Model, optimiser: Optimiser, fingerprint: str) -> int:
     """Continue from the newest complete checkpoint of the same run, if any; return its trained tokens."""
     found = sorted(folder.glob(f"{CHECKPOINTS}/step-*/{STATE_FILE}"), key=lambda p: int(p.parent.name[5:]))
     for path in reversed(found):
@@ -52,7 +54,7 @@ def restore(folder: Path, optimiser: Optimiser, fingerprint: str) -> int:
                 notes = state.metadata()
                 if notes.get("run") != fingerprint:
                     continue
-                for name, tensor in _tensors(optimiser).items():
+                for name, tensor in _tensors(model, optimiser).items():
                     tensor.copy_(state.get_tensor(name))
         except (SafetensorError, OSError):
             continue  # damaged on disk: an older one, or the start, is as good, only later
@@ -62,9 +64,9 @@ def restore(folder: Path, optimiser: Optimiser, fingerprint: str) -> int:
     return 0
 
 
-def _tensors(optimiser: Optimiser) -> dict[str, torch.Tensor]:
+def _tensors(model: Model, optimiser: Optimiser) -> dict[str, torch.Tensor]:
     adapter: Adapter = optimiser.adapter
-    tensors = {"a": adapter.flat_a, "b": adapter.flat_b}
+    tensors = {"a": adapter.flat_a, "b": adapter.flat_b, "plausible": model.plausible}
     for name, moments in optimiser.moments.items():
         tensors |= {f"{name}.mean": moments.mean, f"{name}.square": moments.square}
     return tensors

@@ -16,6 +16,8 @@ from argosy.tuning.trainers.attention import Attended, Attention
 from argosy.tuning.trainers.batches import Batch
 from argosy.tuning.trainers.weights import BaseModel
 
+PLAUSIBLE_SHARE = 1e-4
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -58,17 +60,25 @@ class Model:
         self.base, self.adapter, self.dtype = base, adapter, base.dtype
         self._final_norm = base.final_norm.to(base.dtype)
         self._output, self._place = base.output, torch.arange(base.shape.vocabulary)
+        self.plausible = torch.zeros(base.shape.vocabulary, dtype=torch.bool)
 
-    def restrict(self, candidates: Tensor) -> None:
-        """Let `train` compute the output layer for some tokens only: ids, sorted, (C,).
+    @torch.inference_mode()
+    def score_plausible(self, batch: Batch) -> None:
+        """From here on, `train` computes the output layer for plausible tokens only, a tenth of the vocabulary.
 
-        The others must be tokens that neither the rows nor the base would ever place in an answer. Their
-        share of the loss is nothing, and of its cost nearly all: a vocabulary is 20 times as many.
+        Plausible are the tokens of all batches so far and of this one, and those that were given more than
+        one part in ten thousand at any place while `score_all` was on. The rest has no share in the loss,
+        but nearly all of its cost.
         """
-        self._output = self.base.output.index_select(0, candidates)
-        self._place = torch.full((self.base.shape.vocabulary,), -1).index_copy_(
-            0, candidates, torch.arange(len(candidates))
-        )
+        self.plausible[batch.ids] = True
+        self.plausible[batch.answer] = True
+        tokens = self.plausible.nonzero().squeeze(1)
+        self._output = self.base.output.index_select(0, tokens)
+        self._place = torch.full_like(self._place, -1).index_copy_(0, tokens, torch.arange(len(tokens)))
+
+    def score_all(self) -> None:
+        """From here on, `train` computes the output layer for the whole vocabulary, and learns what is plausible."""
+        self._output, self._place = self.base.output, torch.arange(self.base.shape.vocabulary)
 
     @torch.inference_mode()
     def train(self, batch: Batch) -> Outcome:
@@ -174,6 +184,8 @@ class Model:
         normed = self._normed(hidden.index_select(0, batch.answer_index))
         answer = self._place.index_select(0, batch.answer)[:, None]
         share = torch.softmax(linear(normed.value * self._final_norm, self._output), -1)
+        if self._output is self.base.output:
+            self.plausible.logical_or_(share.amax(0) > PLAUSIBLE_SHARE)
         right = share.gather(1, answer)
         accuracy = float(batch.weight @ (right >= share.amax(1, keepdim=True)).float()[:, 0])
         wrong = share.scatter_(1, answer, 0).sum(1, keepdim=True)

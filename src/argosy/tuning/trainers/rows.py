@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import torch
-from torch import Tensor
 
 from argosy.core.errors import Invalid
 from argosy.tuning.trainers.tokens import ChatTokenizer, Example
 
 Row = list[dict[str, Any]]
-FREQUENT_TOKENS = 4096  # byte-pair vocabularies number their tokens from the most frequent on
 LONGEST_ROW = 2048  # tokens; attention keeps a square of it for each head of each layer
 
 
@@ -42,9 +39,3 @@ def deal(examples: Sequence[Example], batch_size: int, seed: int, epoch: int) ->
     random.Random(f"{seed}/{epoch}").shuffle(order)  # noqa: S311 (order, not secrets)
     count = -(-len(order) // batch_size)
     return [order[len(order) * i // count : len(order) * (i + 1) // count] for i in range(count)]
-
-
-def candidates(examples: Sequence[Example]) -> Tensor:
-    """Sorted ids of the tokens that may come up in an answer: those of the rows, and the frequent ones."""
-    seen = {token for example in examples for token in example.ids}
-    return torch.tensor(sorted(seen.union(range(FREQUENT_TOKENS))))

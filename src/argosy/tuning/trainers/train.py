@@ -28,9 +28,11 @@ from argosy.tuning.trainers.protocol import (
 )
 from argosy.tuning.trainers.recipe import resolve
 from argosy.tuning.trainers.report import Report
-from argosy.tuning.trainers.rows import candidates, deal, encode, read_rows
+from argosy.tuning.trainers.rows import deal, encode, read_rows
 from argosy.tuning.trainers.tokens import ChatTokenizer, Example
 from argosy.tuning.trainers.weights import read_base
+
+SCORE_ALL_EVERY = 8  # steps; the first epoch scores the whole vocabulary at every step
 
 
 def train(folder: Path, began: float) -> None:
@@ -70,7 +72,7 @@ class Run:
         self.model = Model(base, self.adapter)
         self.optimiser = Optimiser(self.adapter, self.settings.learning_rate, self.total_steps)
         self.fingerprint = _fingerprint(self.settings, rows)
-        self.trained_tokens = checkpoint.restore(folder, self.optimiser, self.fingerprint)
+        self.trained_tokens = checkpoint.restore(folder, self.model, self.optimiser, self.fingerprint)
         self.resumed_step = self.optimiser.steps
         self._clock = time.perf_counter()
 
@@ -89,7 +91,6 @@ class Run:
     def epoch(self, epoch: int) -> None:
         """Show every row once, then keep a checkpoint."""
         examples = self._presented(epoch)
-        self.model.restrict(candidates(examples))
         batches = deal(examples, self.settings.batch_size, self.settings.seed, epoch)
         with self.report.timed("train"):
             for batch in batches:
@@ -130,7 +131,12 @@ class Run:
         outcome, tokens = Outcome(0.0, 0.0), sum(len(example) for example in examples)
         answers = sum(sum(example.trained) for example in examples)
         for part in parts(examples):
-            outcome += self.model.train(make_batch(part, answers))
+            laid = make_batch(part, answers)
+            if epoch == 0 or self.optimiser.steps % SCORE_ALL_EVERY == 0:
+                self.model.score_all()
+            else:
+                self.model.score_plausible(laid)
+            outcome += self.model.train(laid)
         self.optimiser.step()
         self.trained_tokens += tokens
         done = self.optimiser.steps - self.resumed_step
@@ -156,7 +162,7 @@ class Run:
         return {"full_valid_loss": loss, "full_valid_mean_token_accuracy": accuracy}
 
     def _checkpoint(self, epoch: int, metrics: dict[str, float]) -> None:
-        path = checkpoint.save(self.folder, self.shape, self.optimiser, self.trained_tokens, self.fingerprint)
+        path = checkpoint.save(self.folder, self.model, self.optimiser, self.trained_tokens, self.fingerprint)
         relative = path.relative_to(self.folder)
         self.report.send(Checkpoint(
             step=self.optimiser.steps,
