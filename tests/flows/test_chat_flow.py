@@ -5,6 +5,7 @@ import re
 
 import openai
 import pytest
+from argosy.core import charge
 from tests.flows.platform import STARTER, until
 
 ASK = {"model": STARTER, "messages": [{"role": "user", "content": "Say hello."}], "temperature": 0, "max_tokens": 12}
@@ -109,7 +110,7 @@ def test_an_unknown_model_names_its_neighbours(client):
 
 def test_a_revoked_key_is_refused_within_a_second(platform):
     made = platform.client.post("/keys", cast_to=object, body={"name": "soon gone", "scopes": ["inference"]})
-    other = openai.OpenAI(api_key=made["secret"], base_url=f"{platform.url}/v1", max_retries=0)
+    other = openai.OpenAI(api_key=made["value"], base_url=f"{platform.url}/v1", max_retries=0)
     assert other.chat.completions.create(**ASK).choices
     platform.client.delete(f"/keys/{made['id']}", cast_to=object)
 
@@ -126,5 +127,17 @@ def test_every_answer_is_on_the_bill_to_the_micro_unit(platform):
     before = {row["id"] for row in platform.usage_rows()}
     answers = [platform.client.chat.completions.create(**ASK) for _ in range(3)]
     fresh = [row for row in platform.usage_rows() if row["id"] not in before]
-    assert sorted(row["completion_tokens"] for row in fresh) == sorted(a.usage.completion_tokens for a in answers)
-    assert sum(row["prompt_tokens"] for row in fresh) == sum(a.usage.prompt_tokens for a in answers)
+    price = {price["model"]: price for price in platform.get("/prices")["data"]}[STARTER]
+    reported = sorted(amounts_of(answer.usage, price) for answer in answers)
+    assert sorted(row["total"] for row in fresh) == reported
+    assert all(row["model"] == STARTER and not row["estimated"] for row in fresh)
+
+
+def amounts_of(usage, price):
+    """What a client works out for itself from one response, in micro-units."""
+    cached = usage.prompt_tokens_details.cached_tokens
+    return (
+        charge(usage.prompt_tokens - cached, price["input"])
+        + charge(cached, price["cached_input"])
+        + charge(usage.completion_tokens, price["output"])
+    )

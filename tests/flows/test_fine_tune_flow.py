@@ -36,7 +36,7 @@ def test_a_dozen_examples_become_a_model_that_answers(platform, client, few_rows
     assert checkpoints
     assert checkpoints[0].metrics.train_loss is not None
     billed = [row for row in platform.usage_rows() if row["id"] == job.id]
-    assert [row["training_tokens"] for row in billed] == [job.trained_tokens]
+    assert [row["usage"]["training_tokens"] for row in billed] == [job.trained_tokens]
 
 
 def test_a_file_with_bad_lines_fails_the_job_and_names_them_all(client, tmp_path):
