@@ -39,6 +39,7 @@ def run_platform(settings: Settings, models: list[str]) -> int:
     settings = settings.with_port(listener.getsockname()[1])
     address = f"http://{settings.host}:{settings.port}"
     up = settings.home / "up.json"
+    up.unlink(missing_ok=True)  # one that was killed could not take its own away
     try:
         secret = _prepare(settings, models)
         _write_whole(up, json.dumps({"url": address, "pid": os.getpid()}))

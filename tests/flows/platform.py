@@ -82,7 +82,8 @@ class RunningPlatform:
     def _address(self) -> str | None:
         assert self.process.poll() is None, self.process.stdout.read()
         try:
-            return json.loads((self.home / "up.json").read_text())["url"]
+            written = json.loads((self.home / "up.json").read_text())
+            return written["url"] if written["pid"] == self.process.pid else None
         except (OSError, ValueError):
             return None
 

@@ -5,8 +5,9 @@ import re
 
 import openai
 import pytest
-from argosy.core import charge
 from tests.flows.platform import STARTER, until
+
+from argosy.core import charge
 
 ASK = {"model": STARTER, "messages": [{"role": "user", "content": "Say hello."}], "temperature": 0, "max_tokens": 12}
 
