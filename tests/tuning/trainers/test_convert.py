@@ -99,7 +99,7 @@ def test_the_engine_shows_a_missing_permutation(
     generator = torch.Generator().manual_seed(4)
     for block in strong.adapter.pairs:
         rotated = (base.shape.heads + base.shape.key_heads) * base.shape.head_width
-        block["qkv"].b[:rotated].normal_(std=0.15, generator=generator)
+        block["qkv"].b[:rotated].normal_(std=0.5, generator=generator)
     strong.adapter.refresh()
     tokenizer = ChatTokenizer(base.metadata)
     messages = chart_rows(1)[0]
@@ -114,7 +114,7 @@ def test_the_engine_shows_a_missing_permutation(
         found = {entry["id"]: torch.tensor(entry["logprob"]).exp() for entry in top}
         distances.append(sum(abs(float(p - expected[i])) for i, p in found.items()))
         monkeypatch.setattr(convert, "in_file_order", lambda name, b, shape: b.contiguous())
-    assert distances[0] < 0.15 < distances[1]
+    assert distances[0] < 0.1 < 0.3 < distances[1], distances
 
 
 def separate(model: Model) -> Iterator[tuple[int, str, torch.Tensor, torch.Tensor]]:
