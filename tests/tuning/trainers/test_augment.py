@@ -1,13 +1,14 @@
 """Exchanged values agree between question and answer, whatever the rows; and closed lists stay closed."""
 
 import json
+import random
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tuning.trainers.conftest import chart_rows
 
-from argosy.tuning.trainers.augment import Augmenter, exchange_values, recombine, shift_years
+from argosy.tuning.trainers.augment import Augmenter, exchange_values, invent, recombine, shift_years
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=2, max_size=8)
 
@@ -25,7 +26,7 @@ def row(question: str, answer: Any, system: str = "JSON") -> list[dict[str, Any]
 def test_question_and_answer_never_disagree(values: list[tuple[str, str, str]], epoch: int) -> None:
     """Every string of a changed answer stands in its question; the answer keeps its shape."""
     rows = [row(f"{one} sold {two} | {three}", {"who": one, "what": {"name": two}}) for one, two, three in values]
-    for before, after in zip(rows, Augmenter(rows, seed=1).present(epoch), strict=True):
+    for before, after in zip(rows, Augmenter(rows, 1, ["harbour", "lantern"]).present(epoch), strict=True):
         answer = json.loads(after[2]["content"])
         assert answer.keys() == {"who", "what"}
         assert answer["who"].casefold() in after[1]["content"].casefold() or after == before
@@ -80,3 +81,22 @@ def test_new_names_look_like_names() -> None:
     assert recombine("Grace Liu", "Linda Zhao") == "Grace Zhao"
     assert recombine("王芳", "李娜") == "王娜"
     assert recombine("Hebei", "Yunnan") == "Hebei"
+
+
+def test_made_up_values_are_new_and_in_the_manner_of_the_old_ones():
+    chance = random.Random(1)
+    provinces = {invent("Hebei", "Sichuan", [], chance) for _ in range(20)}
+    assert provinces == {"Hechuan"}
+    names = {invent("Grace Liu", "Linda Zhao", ["harbour"], chance) for _ in range(60)}
+    assert any("Harbour" in name for name in names)
+    assert all(len(name.split(" ")) == 2 and name.istitle() for name in names)
+    chinese = {invent("王芳", "李娜", ["harbour"], chance) for _ in range(60)}
+    assert len(chinese) > 20
+    assert all(len(name) == 2 and not name.isascii() for name in chinese)
+
+
+def test_the_common_characters_are_all_there():
+    drawn = {
+        invent("王芳", "李娜", [], random.Random(seed)) for seed in range(2000)
+    }  # decoding raises where one is missing
+    assert len(set("".join(drawn))) > 1000

@@ -2,8 +2,11 @@
 
 A hundred rows show a hundred names. A model that has only seen those learns the names along with the task and
 stumbles over the next one. So where the answer is JSON, a string in it that stands word for word in the question
-is sometimes exchanged, in both, for another: one seen at the same place of another answer, or a recombination
-(王芳 and 李娜 give 王娜, Grace Liu and Linda Zhao give Grace Zhao). Years that both sides share move together.
+is sometimes exchanged, in both, for another: one seen at the same place of another answer, a recombination (王芳 and
+李娜 give 王娜, Grace Liu and Linda Zhao give Grace Zhao), or one made up in the manner of two of them (Hebei and
+Sichuan give Hechuan). What is made up matters most: it is split into other tokens in the answer than in the question,
+and only with words never seen before does a small model learn to spell instead of to remember. Years that both
+sides share move together.
 
 Nothing here knows a language or a task. Which strings are free to change is read from the rows: a place in the
 answer is *open* when its values are nearly always copied from the question and are not listed in the system
@@ -24,7 +27,10 @@ Path = tuple[str, ...]
 
 COPIED_SHARE = 0.8  # of a place's values must stand in the question for it to be open
 CHANGE_SHARE = 0.75  # of the presentations of a row that can be changed are changed
-RECOMBINED_SHARE = 0.5  # of the new values are recombined, where that is possible
+INVENTED_SHARE = 0.5  # of the new values are made up; of the others
+RECOMBINED_SHARE = 0.5  # are recombined, where that is possible
+BORROWED_SHARE = 0.5  # of the words of a made-up value are any words at all
+NEW_CHARACTER_SHARE = 0.5  # of the characters of a made-up Chinese value are any common ones
 YEARS = range(1990, 2050)
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _FEBRUARY = re.compile(r"((?:19|20)\d\d)-02-(2[89])(?!\d)")
@@ -41,8 +47,9 @@ class _Slot:
 class Augmenter:
     """Makes the presentations of all rows; the same seed, epoch and row always give the same one."""
 
-    def __init__(self, rows: Sequence[Row], seed: int) -> None:
-        self._rows, self._seed = rows, seed
+    def __init__(self, rows: Sequence[Row], seed: int, words: Sequence[str] = ()) -> None:
+        """``words`` are any lower-case words that made-up values may borrow, best those of the model's vocabulary."""
+        self._rows, self._seed, self._words = rows, seed, words
         pools, open_paths = _survey(rows)
         self._pools = {path: sorted(pools[path]) for path in open_paths}
         self._slots = [[_Slot(path, value) for path, value in _copied(row) if path in self._pools] for row in rows]
@@ -80,6 +87,8 @@ class Augmenter:
     def _draw(self, slot: _Slot, chance: random.Random) -> str:
         pool = [value for value in self._pools[slot.path] if value != slot.value] or [slot.value]
         first, second = chance.choice(pool), chance.choice(pool)
+        if chance.random() < INVENTED_SHARE:
+            return invent(first, second, self._words, chance)
         if chance.random() < RECOMBINED_SHARE:
             return recombine(first, second)
         return first
@@ -126,6 +135,38 @@ def recombine(first: str, second: str) -> str:
     else:
         return first
     return joint.join([*front[: len(front) // 2], *back[len(back) // 2 :]])
+
+
+def invent(first: str, second: str, words: Sequence[str], chance: random.Random) -> str:
+    """A value in the manner of two others that is most likely neither: in Chinese with other common characters,
+    elsewhere word by word, any word at all or the front of one and the back of the other.
+    """
+    if _ideographic(first):
+        return "".join(_common(chance) if chance.random() < NEW_CHARACTER_SHARE else one for one in first)
+    backs = second.split(" ")
+    new = []
+    for index, word in enumerate(first.split(" ")):
+        if words and word.isalpha() and chance.random() < BORROWED_SHARE:
+            borrowed = chance.choice(words)
+            new.append(borrowed.capitalize() if word[0].isupper() else borrowed)
+        else:
+            new.append(_blend(word, backs[index % len(backs)]))
+    return " ".join(new)
+
+
+def _blend(front: str, back: str) -> str:
+    """Hebei, Sichuan -> Hechuan: the first word to the end of a middle vowel, the second from a middle syllable on."""
+    if not (front.isalpha() and back.isalpha()):
+        return front
+    heads = [m.end() for m in re.finditer("[aeiouy]+", front, re.IGNORECASE)] or [(len(front) + 1) // 2]
+    tails = [m.start() for m in re.finditer("[^aeiouy]+[aeiouy]", back, re.IGNORECASE) if m.start()] or [len(back) // 2]
+    return front[: heads[(len(heads) - 1) // 2]] + back[tails[len(tails) // 2] :].lower()
+
+
+def _common(chance: random.Random) -> str:
+    """One of the 3,755 common characters: level 1 of GB 2312, rows 16 to 55, of which the last has 89."""
+    place = chance.randrange(3755)
+    return bytes([0xB0 + place // 94, 0xA1 + place % 94]).decode("gb2312")
 
 
 def _survey(rows: Sequence[Row]) -> tuple[dict[Path, set[str]], list[Path]]:

@@ -32,6 +32,9 @@ class Example:
         return self.trained.index(True)
 
 
+_SPACE = "Ġ"  # how byte-level tokens write a space
+
+
 class ChatTokenizer:
     """Renders messages with the model's own template and turns the text into tokens."""
 
@@ -68,6 +71,12 @@ class ChatTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """Text of token ids, control tokens included."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
+
+    def words(self) -> list[str]:
+        """The lower-case Latin words of 4 to 12 letters that the vocabulary holds whole, in alphabetical order."""
+        vocabulary = self._tokenizer.get_vocab()
+        whole = {token[1:].lower() for token in vocabulary if token.startswith(_SPACE)}
+        return sorted(word for word in whole if 4 <= len(word) <= 12 and word.isascii() and word.isalpha())
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
         """Ids of a question, ready for the model to answer."""

@@ -62,7 +62,7 @@ class Run:
         rows = read_rows(spec.train_rows)
         self.shape, self.tokenizer = base.shape, ChatTokenizer(base.metadata)
         self.examples = encode(rows, self.tokenizer, base.shape.context)
-        self.augmenter = Augmenter(rows, spec.seed) if spec.augmentation == "auto" else None
+        self.augmenter = Augmenter(rows, spec.seed, self.tokenizer.words()) if spec.augmentation == "auto" else None
         held_out = read_rows(spec.validation_rows) if spec.validation_rows else []
         self.validation = encode(held_out, self.tokenizer, base.shape.context)
         self.settings = resolve(spec, self.examples, self.augmenter.share if self.augmenter else 0.0)
