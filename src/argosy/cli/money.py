@@ -2,7 +2,8 @@
 
 import json
 import time
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
 
@@ -14,13 +15,30 @@ def usage(
 ) -> None:
     """Tokens by model and day."""
     start = int(time.time()) - days * 86_400
-    page = get("/organization/usage/completions", start_time=start, bucket_width="1d", group_by="model", limit=31)
     rows = [
         {"day": time.strftime("%Y-%m-%d", time.gmtime(bucket["start_time"])), **result}
-        for bucket in page["data"]
+        for bucket in _days(start)
         for result in bucket["results"]
     ]
     show(rows, ["day", "model", "num_model_requests", "input_tokens", "output_tokens"], as_json=as_json)
+
+
+def _days(start: int) -> Iterator[dict[str, Any]]:
+    """All daily buckets since ``start``, page after page."""
+    page: str | None = None
+    while True:
+        found = get(
+            "/organization/usage/completions",
+            start_time=start,
+            bucket_width="1d",
+            group_by="model",
+            limit=31,
+            page=page,
+        )
+        yield from found["data"]
+        page = found.get("next_page")
+        if not page:
+            return
 
 
 def invoice(as_json: JsonOption = False) -> None:
