@@ -44,18 +44,30 @@ def test_a_json_schema_is_enforced_by_the_engine(client):
     assert json.loads(answer.choices[0].message.content)["city"] in ("Paris", "Rome")
 
 
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+
+
+def test_a_free_choice_of_tools_ends_in_a_call_or_in_words(client):
+    question = [{"role": "user", "content": "What is the weather in Paris?"}]
+    answer = client.chat.completions.create(
+        model=STARTER, messages=question, tools=[WEATHER], max_tokens=60, temperature=0
+    )
+    choice = answer.choices[0]
+    assert bool(choice.message.tool_calls) == (choice.finish_reason == "tool_calls")
+    assert choice.message.tool_calls or choice.message.content
+
+
 def test_a_required_tool_is_called_with_arguments_of_its_schema(client):
-    tool = {
-        "type": "function",
-        "function": {
-            "name": "get_weather",
-            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-        },
-    }
     answer = client.chat.completions.create(
         model=STARTER,
         messages=[{"role": "user", "content": "What is the weather in Paris?"}],
-        tools=[tool],
+        tools=[WEATHER],
         tool_choice="required",
         max_tokens=60,
         temperature=0,

@@ -50,6 +50,8 @@ class Engine:
             return await self._stream(request, body, chat, fault)
         await asyncio.sleep(self.pause_s)
         if body.get("response_format", {}).get("type") == "json_schema":
+            if "anyOf" in body["response_format"]["json_schema"]["schema"]:
+                return web.json_response(_whole(chat, json.dumps({"reply": 'It is "sunny".'})))
             return web.json_response(_whole(chat, '{"name": "get_weather", "arguments": {"city": "Paris"}}'))
         return web.json_response(_whole(chat))
 

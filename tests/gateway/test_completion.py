@@ -8,6 +8,7 @@ import pytest
 from tests.gateway.engine import NAME, USAGE, WORDS, running_engine
 from tests.gateway.harness import QUESTION
 
+from argosy.gateway.tools import as_calls
 from argosy.runtime import bump_version
 
 TEXT = "".join(WORDS)
@@ -297,11 +298,49 @@ async def test_a_streamed_tool_call_says_the_same(api):
     await api.settled(1)
 
 
-async def test_a_free_choice_of_tools_is_refused_rather_than_ignored(api):
-    with pytest.raises(openai.BadRequestError) as error:
-        await api.ask(tools=[WEATHER])
-    assert error.value.param == "tool_choice"
+async def test_with_a_free_choice_the_model_may_reply_in_words(api):
+    answer = await api.ask(tools=[WEATHER])
+    assert answer.choices[0].message.content == 'It is "sunny".'
+    assert answer.choices[0].message.tool_calls is None
+    assert answer.choices[0].finish_reason == "stop"
+    [body] = api.engine.bodies
+    call, reply = body["response_format"]["json_schema"]["schema"]["anyOf"]
+    assert call["properties"]["name"]["enum"] == ["get_weather"]
+    assert reply["required"] == ["reply"]
+
+
+async def test_without_a_choice_the_tools_are_not_there(api):
     assert (await api.ask(tools=[WEATHER], tool_choice="none")).choices[0].message.content == TEXT
+
+
+async def test_earlier_calls_and_results_reach_the_engine_in_roles_that_it_knows(api):
+    function = {"name": "get_weather", "arguments": '{"city":"Paris"}'}
+    await api.ask(
+        tools=[WEATHER],
+        messages=[
+            {"role": "user", "content": "Weather?"},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"id": "1", "type": "function", "function": function}],
+            },
+            {"role": "tool", "tool_call_id": "1", "content": "sunny"},
+        ],
+    )
+    [body] = api.engine.bodies
+    assert body["messages"][1:] == [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "content": '{"name":"get_weather","arguments":{"city":"Paris"}}'},
+        {"role": "user", "content": "The function returned: sunny"},
+    ]
+
+
+@pytest.mark.parametrize(("text", "told"), [('{"reply": "It is', "It is"), ('{"name": "get_w', '{"name": "get_w')])
+def test_what_the_token_limit_cut_short_is_told_as_far_as_it_goes(text, told):
+    answer = {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "length"}]}
+    [choice] = as_calls(answer)["choices"]
+    assert choice["message"]["content"] == told
+    assert choice["finish_reason"] == "length"
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from argosy.core import Invalid
-from argosy.gateway.tools import Choice, Tool, forced, members
+from argosy.gateway.tools import Choice, Tool, members, offered
 
 
 class Kind(Enum):
@@ -44,7 +44,7 @@ class Request:
     text_logprobs: bool
     """A text completion that wants log probabilities: engines give them in the chat shape."""
     call: bytes | None
-    """JSON members that make the engine call a tool, where the client demands one. The engine then does not stream."""
+    """JSON members that put the client's tools before the engine, if there are any. The engine then does not stream."""
 
     @property
     def parts(self) -> int:
@@ -169,8 +169,8 @@ def _request(kind: Kind, body: bytes, fields: _Chat | _Text) -> Request:
 
 
 def _call(fields: _Chat, body: bytes) -> bytes | None:
-    tools = forced(fields.tools or (), fields.tool_choice)
-    return members(tools, bytes(_MESSAGES.decode(body).messages)) if tools else None
+    offer = offered(fields.tools or (), fields.tool_choice)
+    return members(offer, bytes(_MESSAGES.decode(body).messages)) if offer else None
 
 
 def _several_prompts(fields: _Text) -> tuple[bytes, ...] | None:

@@ -1,20 +1,31 @@
-"""Tool calls on models that were never taught any: a forced call is an answer that must match the tools' schemas.
+"""Tool calls on models that were never taught any: the answer is held to a schema of the tools, or of a plain reply.
 
-The tools go into a system message, the choice into a ``response_format`` that the engine enforces, and the answer back
-into OpenAI's ``tool_calls``. A free choice between text and a call needs a model that was trained for it.
+The tools go into a system message, earlier calls and results into messages that any template knows, the choice into a
+``response_format`` that the engine enforces, and the answer back into OpenAI's ``tool_calls`` or content.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from argosy.core import Invalid, UpstreamFailed, new_id
 
-_MESSAGE = (
+_FORCED = (
     "You answer by calling one of these functions, as JSON with the members name and arguments. "
     "Take the arguments from what the user says.\n"
 )
+_FREE = (
+    "You answer with JSON: either the members name and arguments, to call one of these functions with arguments taken "
+    "from what the user says, or the one member reply, to answer in words.\n"
+)
+_REPLY_SCHEMA = {
+    "type": "object",
+    "properties": {"reply": {"type": "string"}},
+    "required": ["reply"],
+    "additionalProperties": False,
+}
 
 
 class _Function(msgspec.Struct):
@@ -41,40 +52,55 @@ class Choice(msgspec.Struct):
     type: str = "function"
 
 
-def forced(tools: Sequence[Tool], choice: str | Choice | None) -> list[Tool]:
-    """The tools of which one must be called; none if none may be. Raises Invalid for a free choice or a wrong name."""
+@dataclass(frozen=True)
+class Offered:
+    """The tools that may be called; ``free`` if the model may reply in words instead."""
+
+    tools: Sequence[Tool]
+    free: bool
+
+
+def offered(tools: Sequence[Tool], choice: str | Choice | None) -> Offered | None:
+    """What the model may call, None if nothing. Raises Invalid for a name that is not among the tools."""
     if not tools or choice == "none":
-        return []
-    if isinstance(choice, Choice):
-        named = [tool for tool in tools if tool.function.name == choice.function.name]
-        if not named:
-            raise Invalid(
-                f"'tool_choice' names '{choice.function.name}', which is not among 'tools'.",
-                code="invalid_value",
-                param="tool_choice",
-            )
-        return named
-    if choice == "required":
-        return list(tools)
-    raise Invalid(
-        "The models here cannot choose by themselves between text and a tool. Set 'tool_choice' to 'required' or to "
-        "one function, or leave 'tools' out.",
-        code="unsupported_parameter",
-        param="tool_choice",
-    )
+        return None
+    if not isinstance(choice, Choice):
+        return Offered(tools, free=choice != "required")
+    named = [tool for tool in tools if tool.function.name == choice.function.name]
+    if not named:
+        raise Invalid(
+            f"'tool_choice' names '{choice.function.name}', which is not among 'tools'.",
+            code="invalid_value",
+            param="tool_choice",
+        )
+    return Offered(named, free=False)
 
 
-def members(tools: Sequence[Tool], messages: bytes) -> bytes:
-    """JSON members, without braces, that make an engine call one of the tools. ``messages`` is the client's list."""
-    told = _MESSAGE + "\n".join(msgspec.json.encode(tool.function).decode() for tool in tools)
-    system = msgspec.json.encode({"role": "system", "content": told})
-    schema = {"anyOf": [_call_schema(tool) for tool in tools]} if len(tools) > 1 else _call_schema(tools[0])
-    response_format = {"type": "json_schema", "json_schema": {"name": "call", "strict": True, "schema": schema}}
-    return b'"tools":[],"tool_choice":"none","response_format":%s,"messages":[%s,%s' % (
-        msgspec.json.encode(response_format),
-        system,
-        messages.strip()[1:],
+def members(offer: Offered, messages: bytes) -> bytes:
+    """JSON members, without braces, that put the tools before an engine. ``messages`` is the client's list."""
+    told = (_FREE if offer.free else _FORCED) + "\n".join(
+        msgspec.json.encode(tool.function).decode() for tool in offer.tools
     )
+    schemas = [_call_schema(tool) for tool in offer.tools] + ([_REPLY_SCHEMA] if offer.free else [])
+    schema = {"anyOf": schemas} if len(schemas) > 1 else schemas[0]
+    body = {
+        "tools": [],
+        "tool_choice": "none",
+        "response_format": {"type": "json_schema", "json_schema": {"name": "call", "strict": True, "schema": schema}},
+        "messages": [{"role": "system", "content": told}, *map(_plain, msgspec.json.decode(messages))],
+    }
+    return msgspec.json.encode(body)[1:-1]
+
+
+def _plain(message: dict[str, Any]) -> dict[str, Any]:
+    """An earlier call as the JSON it was, its result as something the user says: roles that every template has."""
+    if calls := message.get("tool_calls"):
+        functions = [call["function"] for call in calls]
+        said = [f'{{"name":"{one["name"]}","arguments":{one["arguments"]}}}' for one in functions]
+        return {"role": "assistant", "content": "\n".join(said)}
+    if message.get("role") in ("tool", "function"):
+        return {"role": "user", "content": f"The function returned: {message.get('content') or ''}"}
+    return message
 
 
 def as_calls(answer: dict[str, Any]) -> dict[str, Any]:
@@ -108,12 +134,15 @@ def _call_schema(tool: Tool) -> dict[str, Any]:
 
 
 def _called(choice: dict[str, Any]) -> dict[str, Any]:
-    if choice.get("finish_reason") == "length":
-        return choice
+    text, cut = choice["message"]["content"] or "", choice.get("finish_reason") == "length"
     try:
-        call = msgspec.json.decode(choice["message"]["content"] or "")
-        function = {"name": call["name"], "arguments": msgspec.json.encode(call["arguments"]).decode()}
+        said = msgspec.json.decode(text + '"}' if cut else text)  # what was cut off is most likely a reply's last words
+        if "reply" in said:
+            return {**choice, "message": {"role": "assistant", "content": said["reply"]}}
+        function = {"name": said["name"], "arguments": msgspec.json.encode(said["arguments"]).decode()}
     except (msgspec.DecodeError, KeyError, TypeError):
+        if cut:
+            return choice
         raise UpstreamFailed("The model did not produce a tool call. Please try again.", code="no_tool_call") from None
     calls = [{"id": new_id("call_"), "type": "function", "function": function}]
     message = {"role": "assistant", "content": None, "tool_calls": calls}
