@@ -2,6 +2,7 @@
 
     python -m bench                  all parts, about an hour and a half on two quiet cores
     python -m bench quality engine   only these; the others' last figures stay
+    python -m bench quality --quick  three jobs a language instead of five, the base asked 48 rows instead of all
 
 Each part writes out/bench/<part>.json; at the end docs/benchmarks.md is written from all that are there.
 """
@@ -24,12 +25,14 @@ from argosy.serving.quantise import quantise
 from bench.page import write_page
 
 OUT = Path("out/bench")
+QUICK = "--quick"
 STARTER_FILE = Path(".starter/models") / STARTER / card(STARTER).file.name
 
 
 def quality(to: Path) -> None:
     """Whole held-out sets: the base in four ways, and five jobs a language, timed and scored."""
-    run("bench/quality.py", "--jobs", "5", "--home", str(OUT / "home"), "--to", str(to))
+    size = ["--jobs", "3", "--base-sample", "48"] if QUICK in sys.argv else ["--jobs", "5"]
+    run("bench/quality.py", *size, "--home", str(OUT / "home"), "--to", str(to))
 
 
 def demo(to: Path) -> None:
@@ -86,7 +89,7 @@ def run(script: str, *arguments: str, capture: bool = False) -> str:
 
 def main() -> None:
     """Run the chosen parts, then write the page."""
-    chosen = sys.argv[1:] or list(PARTS)
+    chosen = [word for word in sys.argv[1:] if word != QUICK] or list(PARTS)
     if unknown := set(chosen) - set(PARTS):
         raise SystemExit(f"There is no part {', '.join(sorted(unknown))}. Parts: {', '.join(PARTS)}")
     OUT.mkdir(parents=True, exist_ok=True)
@@ -96,6 +99,7 @@ def main() -> None:
         started = time.time()
         PARTS[part](to)
         about: dict[str, Any] = {"measured_at": started, "took_s": time.time() - started, "machine": machine()}
+        about["command"] = f"python -m bench {part}" + (f" {QUICK}" if QUICK in sys.argv else "")
         (OUT / f"{part}.about.json").write_text(json.dumps(about, indent=2))
     print(write_page(OUT, Path("docs/benchmarks.md")))
 

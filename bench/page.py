@@ -27,7 +27,7 @@ def write_page(folder: Path, page: Path) -> Path:
     for part, render in _PARTS.items():
         found, about = folder / f"{part}.json", folder / f"{part}.about.json"
         if found.exists() and about.exists():
-            sections.append(render(_read(found)) + "\n" + _about(part, json.loads(about.read_text())))
+            sections.append(render(_read(found)) + "\n" + _about(json.loads(about.read_text())))
     page.write_text("\n".join(sections))
     return page
 
@@ -151,7 +151,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
 
 
-def _about(part: str, about: dict[str, Any]) -> str:
+def _about(about: dict[str, Any]) -> str:
     machine = about["machine"]
     day = time.strftime("%Y-%m-%d", time.gmtime(about["measured_at"]))
     where = f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}"
