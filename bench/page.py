@@ -155,7 +155,7 @@ def _about(about: dict[str, Any]) -> str:
     machine = about["machine"]
     day = time.strftime("%Y-%m-%d", time.gmtime(about["measured_at"]))
     where = f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}"
-    return f"<sub>{day}, {where}; `python -m bench {part}`, {about['took_s'] / 60:.0f} min.</sub>\n"
+    return f"<sub>{day}, {where}; `{about['command']}`, {about['took_s'] / 60:.0f} min.</sub>\n"
 
 
 def _read(path: Path) -> Any:
