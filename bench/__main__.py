@@ -2,7 +2,7 @@
 
     python -m bench                  all parts, about an hour and a half on two quiet cores
     python -m bench quality engine   only these; the others' last figures stay
-    python -m bench quality --quick  three jobs a language instead of five, the base asked 48 rows instead of all
+    python -m bench quality --quick  one job a language instead of five, the base asked 24 rows instead of all
 
 Each part writes out/bench/<part>.json; at the end docs/benchmarks.md is written from all that are there.
 """
@@ -31,7 +31,7 @@ STARTER_FILE = Path(".starter/models") / STARTER / card(STARTER).file.name
 
 def quality(to: Path) -> None:
     """Whole held-out sets: the base in four ways, and five jobs a language, timed and scored."""
-    size = ["--jobs", "3", "--base-sample", "48"] if QUICK in sys.argv else ["--jobs", "5"]
+    size = ["--jobs", "1", "--base-sample", "24"] if QUICK in sys.argv else ["--jobs", "5"]
     run("bench/quality.py", *size, "--home", str(OUT / "home"), "--to", str(to))
 
 
