@@ -36,7 +36,7 @@ format: setup
 	$(BIN)/ruff format src tests bench tools
 	$(BIN)/ruff check --fix src tests bench tools
 
-bench: setup  ## measure every figure again and write docs/benchmarks.md (about an hour)
+bench: setup  ## measure every figure again and write docs/benchmarks.md (two hours on two quiet cores)
 	$(BIN)/python -m bench
 
 lock:  ## write requirements.lock from what is installed

@@ -1,6 +1,6 @@
 """Every figure of docs/benchmarks.md, measured by a command.
 
-    python -m bench                  all parts, about an hour and a half on two quiet cores
+    python -m bench                  all parts, about two hours on two quiet cores
     python -m bench quality engine   only these; the others' last figures stay
     python -m bench quality --quick  one job a language instead of five, the base asked 24 rows instead of all
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import argosy.app  # noqa: F401 (imports every package, and so registers every table, whichever tests run)
 from argosy.catalog import card, pull
 from argosy.runtime import Blobs, Database, metadata
 

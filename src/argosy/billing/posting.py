@@ -8,11 +8,10 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from argosy.billing import store
 from argosy.billing.frames import encode
 from argosy.billing.meter import record
 from argosy.billing.usage import UsageEvent
-from argosy.runtime import Database
+from argosy.runtime import Database, is_outage
 
 BATCH = 500
 _log = logging.getLogger(__name__)
@@ -26,7 +25,7 @@ def post_events(database: Database, events: Sequence[UsageEvent], rejected: Path
         with database.write() as tx:
             return record(tx, events)
     except Exception as error:
-        if store.is_outage(error):
+        if is_outage(error):
             raise
     return sum(_post_one(database, event, rejected) for event in events)
 
@@ -36,7 +35,7 @@ def _post_one(database: Database, event: UsageEvent, rejected: Path) -> int:
         with database.write() as tx:
             return record(tx, [event])
     except Exception as error:
-        if store.is_outage(error):
+        if is_outage(error):
             raise
         _log.error("Usage %s cannot be posted and is kept in %s: %s", event.id, rejected, error)
         rejected.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,6 @@ from typing import Any
 
 from sqlalchemy import Row, Table, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from argosy.billing.prices import Price, Tariff
 from argosy.billing.rating import QUANTITIES, Entry
@@ -119,13 +117,6 @@ def insert_once(tx: Transaction, table: Table) -> Any:
     """An INSERT that leaves rows alone whose unique values are taken, in the words of this database."""
     dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
     return dialect.insert(table).on_conflict_do_nothing()
-
-
-def is_outage(error: Exception) -> bool:
-    """Whether the database could not be reached or was too busy, so that the same statement may work later."""
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
-        return True
-    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def _columns(entry: Entry) -> dict[str, Any]:
