@@ -88,8 +88,7 @@ def trl(found: dict[str, Any]) -> str:
     for curve in found["curves"]:
         label = curve["name"]
         if label == "trl":
-            checkpointing = "on" if curve["gradient_checkpointing"] else "off"
-            label = f"TRL SFTTrainer, {curve['rate']:g}, gradient checkpointing {checkpointing}"
+            label = f"TRL SFTTrainer, rate {curve['rate']:g}, {curve['epochs']} epochs"
         points = ", ".join(f"{point['seconds']:.0f} s → {point['accuracy']:.2f}" for point in curve["curve"])
         rows.append([label, points])
     ratio = f"{found['times_faster']}x" if found["times_faster"] else "not reached"
