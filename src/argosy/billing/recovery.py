@@ -47,20 +47,12 @@ def recover(parent: Path, database: Database) -> Recovered:
 
 def settle(intent: Intent, delivered: Progress | None) -> UsageEvent:
     """What is charged for a request whose end nobody saw: what was delivered, and nothing if nothing was."""
-    return UsageEvent(
-        id=intent.id,
-        project_id=intent.project_id,
-        key_id=intent.key_id,
-        kind=intent.kind,
-        model=intent.model,
-        base_model=intent.base_model,
-        price_version=intent.price_version,
-        started_us=intent.started_us,
-        finished_us=delivered.at_us if delivered else intent.started_us,
-        prompt_tokens=intent.prompt_estimate if delivered else 0,
-        completion_tokens=delivered.delivered_tokens if delivered else 0,
+    return intent.ended(
+        "recovered",
+        delivered.at_us if delivered else intent.started_us,
+        prompt=intent.prompt_estimate if delivered else 0,
+        completion=delivered.delivered_tokens if delivered else 0,
         estimated=True,
-        outcome="recovered",
     )
 
 

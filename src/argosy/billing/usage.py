@@ -24,6 +24,27 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
     """Tokens of the prompt by our own count: charged only if the platform dies and the engine's count is lost."""
     started_us: int
 
+    def ended(
+        self, outcome: str, finished_us: int, *, prompt: int, completion: int, cached: int = 0, estimated: bool = False
+    ) -> "UsageEvent":
+        """What became of it: the usage event that carries on its id, its names and its price. Counts are tokens."""
+        return UsageEvent(
+            id=self.id,
+            project_id=self.project_id,
+            key_id=self.key_id,
+            kind=self.kind,
+            model=self.model,
+            base_model=self.base_model,
+            price_version=self.price_version,
+            started_us=self.started_us,
+            finished_us=finished_us,
+            prompt_tokens=prompt,
+            cached_tokens=cached,
+            completion_tokens=completion,
+            estimated=estimated,
+            outcome=outcome,
+        )
+
 
 class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="usage"):
     """What one request or job used. Raises ValueError if a count is negative: unknown is not a number."""

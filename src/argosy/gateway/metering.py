@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from argosy.billing import Intent, Journal, UsageEvent
+from argosy.billing import Intent, Journal
 from argosy.core import now_us
 
 FAILURES = ("refused", "upstream_cut", "failed")
@@ -86,7 +86,16 @@ class Meter:
             self.ended(outcome, Usage(0, 0, 0))
         else:
             usage, estimated = self.totals()
-            self.journal.outcome(self._event(outcome, usage, estimated))
+            self.journal.outcome(
+                self.intent.ended(
+                    outcome,
+                    now_us(),
+                    prompt=usage.prompt,
+                    cached=usage.cached,
+                    completion=usage.completion,
+                    estimated=estimated,
+                )
+            )
             self.ended(outcome, usage)
 
     def _refused(self) -> bool:
@@ -112,26 +121,6 @@ class Meter:
         if known:
             return known[0][0], min(cached for _, cached in known)
         return (self.intent.prompt_estimate, 0) if any(part.delivered for part in group) else (0, 0)
-
-    def _event(self, outcome: str, usage: Usage, estimated: bool) -> UsageEvent:
-        intent = self.intent
-        return UsageEvent(
-            id=intent.id,
-            project_id=intent.project_id,
-            key_id=intent.key_id,
-            kind=intent.kind,
-            model=intent.model,
-            base_model=intent.base_model,
-            prompt_tokens=usage.prompt,
-            cached_tokens=usage.cached,
-            completion_tokens=usage.completion,
-            training_tokens=0,
-            price_version=intent.price_version,
-            estimated=estimated,
-            outcome=outcome,
-            started_us=intent.started_us,
-            finished_us=now_us(),
-        )
 
 
 def _seen(intent: "asyncio.Future[None]") -> None:
