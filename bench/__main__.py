@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from argosy.catalog import card
 from argosy.demo.machine import machine
 from argosy.demo.platform import STARTER, OwnPlatform, fresh_home
@@ -23,6 +25,7 @@ from argosy.samples import split_file, train_file
 from argosy.serving import routes
 from argosy.serving.quantise import quantise
 from bench.page import write_page
+from bench.tuning_speed import matmul_rate
 
 OUT = Path("out/bench")
 QUICK = "--quick"
@@ -30,7 +33,7 @@ STARTER_FILE = Path(".starter/models") / STARTER / card(STARTER).file.name
 
 
 def quality(to: Path) -> None:
-    """Whole held-out sets: the base in four ways, and five jobs a language, timed and scored."""
+    """Whole held-out sets: the base in four ways, and five jobs a language, all timed and the first three scored."""
     size = ["--jobs", "1", "--base-sample", "24"] if QUICK in sys.argv else ["--jobs", "5"]
     run("bench/quality.py", *size, "--home", str(OUT / "home"), "--to", str(to))
 
@@ -96,9 +99,11 @@ def main() -> None:
     for part in chosen:
         print(f"== {part}: {PARTS[part].__doc__}", file=sys.stderr, flush=True)
         to = OUT / f"{part}.json"
+        multiplying = round(matmul_rate(torch.bfloat16))
         started = time.time()
         PARTS[part](to)
         about: dict[str, Any] = {"measured_at": started, "took_s": time.time() - started, "machine": machine()}
+        about["bf16_gflops"] = multiplying
         about["command"] = f"python -m bench {part}" + (f" {QUICK}" if QUICK in sys.argv else "")
         (OUT / f"{part}.about.json").write_text(json.dumps(about, indent=2))
     print(write_page(OUT, Path("docs/benchmarks.md")))

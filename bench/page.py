@@ -9,7 +9,8 @@ from typing import Any
 HEAD = """# Benchmarks
 
 Written by `make bench` (`python -m bench PART` for one part) from what it measured; nothing here is typed by hand.
-Each part says when and where it ran. These are shared machines: trust ratios taken within one run more than times.
+Each part says when and where it ran, and how fast the machine multiplied matrices just before it: machines of one name
+differ twofold from day to day. Trust ratios taken within one run more than times.
 """
 
 _WAYS = {
@@ -154,6 +155,8 @@ def _about(about: dict[str, Any]) -> str:
     machine = about["machine"]
     day = time.strftime("%Y-%m-%d", time.gmtime(about["measured_at"]))
     where = f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}"
+    if speed := about.get("bf16_gflops"):
+        where += f", {speed} GFLOP/s in bf16 just before"
     return f"<sub>{day}, {where}; `{about['command']}`, {about['took_s'] / 60:.0f} min.</sub>\n"
 
 

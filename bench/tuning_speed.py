@@ -20,6 +20,7 @@ from argosy.tuning.trainers.adapter import Adapter
 from argosy.tuning.trainers.batches import Batch, make_batch
 from argosy.tuning.trainers.model import Model
 from argosy.tuning.trainers.optimise import Optimiser
+from argosy.tuning.trainers.recipe import AUTO_BATCH
 from argosy.tuning.trainers.rows import deal, encode, read_rows
 from argosy.tuning.trainers.tokens import ChatTokenizer, Example
 from argosy.tuning.trainers.weights import BaseModel, read_base
@@ -34,7 +35,7 @@ def main() -> None:
     tokenizer = ChatTokenizer(base.metadata)
     load_s = time.perf_counter() - start
     examples = encode(read_rows(arguments.rows), tokenizer, base.shape.context)
-    batches = deal(examples, 8, 0, 0)[: arguments.steps]
+    batches = deal(examples, AUTO_BATCH, 0, 0)[: arguments.steps]
     variants = {
         "as shipped": Variant(base, batches, make_batch),
         "whole vocabulary": Variant(base, batches, make_batch, score_all=True),
