@@ -1,6 +1,7 @@
 """docs/benchmarks.md from the parts' JSON: each with date, machine and command, beside what was asked for."""
 
 import json
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ Each part says when and where it ran, and how fast the machine multiplied matric
 differ twofold from day to day. Trust ratios taken within one run more than times.
 """
 
+_SECTION = re.compile(r"<!-- (\w+) -->\n(.*?)(?=<!-- \w+ -->|\Z)", re.DOTALL)
 _WAYS = {
     "base_free_zero_shot": "base, free, zero-shot",
     "base_free_three_examples": "base, free, 3 examples",
@@ -23,12 +25,15 @@ _LANGUAGES = {"en": ("English", 0.60, 150), "zh": ("Chinese", 0.45, 240)}
 
 
 def write_page(folder: Path, page: Path) -> Path:
-    """Write the page from all parts that have been measured; returns its path."""
+    """Write each part from its files in ``folder``, or, where it was not measured here, as the page had it."""
+    before = dict(_SECTION.findall(page.read_text())) if page.exists() else {}
     sections = [HEAD]
     for part, render in _PARTS.items():
         found, about = folder / f"{part}.json", folder / f"{part}.about.json"
         if found.exists() and about.exists():
-            sections.append(render(_read(found)) + "\n" + _about(json.loads(about.read_text())))
+            before[part] = render(_read(found)) + "\n" + _about(json.loads(about.read_text()))
+        if part in before:
+            sections.append(f"<!-- {part} -->\n{before[part].strip()}\n")
     page.write_text("\n".join(sections))
     return page
 
