@@ -31,9 +31,6 @@ INVENTED_SHARE = 0.5  # of the new values are made up; of the others
 RECOMBINED_SHARE = 0.5  # are recombined, where that is possible
 BORROWED_SHARE = 0.5  # of the words of a made-up value are any words at all
 NEW_CHARACTER_SHARE = 0.5  # of the characters of a made-up Chinese value are any common ones
-LENGTHENED_SHARE = (
-    0.4  # of the made-up values are longer than those of the rows, by a word or by one to three characters
-)
 YEARS = range(1990, 2050)
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _FEBRUARY = re.compile(r"((?:19|20)\d\d)-02-(2[89])(?!\d)")
@@ -142,18 +139,13 @@ def recombine(first: str, second: str) -> str:
 
 def invent(first: str, second: str, words: Sequence[str], chance: random.Random) -> str:
     """A value in the manner of two others that is most likely neither: in Chinese with other common characters,
-    elsewhere word by word, any word at all or the front of one and the back of the other. Some are longer, so that
-    the rows do not teach that a value ends after two characters or one word.
+    elsewhere word by word, any word at all or the front of one and the back of the other.
     """
-    longer = chance.random() < LENGTHENED_SHARE
     if _ideographic(first):
-        added = [_common(chance) for _ in range(chance.randint(1, 3) if longer else 0)]
-        kept = [_common(chance) if chance.random() < NEW_CHARACTER_SHARE else one for one in first]
-        place = chance.randint(0, len(kept))
-        return "".join([*kept[:place], *added, *kept[place:]])
+        return "".join(_common(chance) if chance.random() < NEW_CHARACTER_SHARE else one for one in first)
     backs = second.split(" ")
     new = []
-    for index, word in enumerate([*first.split(" "), *([backs[-1]] if longer else [])]):
+    for index, word in enumerate(first.split(" ")):
         if words and word.isalpha() and chance.random() < BORROWED_SHARE:
             borrowed = chance.choice(words)
             new.append(borrowed.capitalize() if word[0].isupper() else borrowed)

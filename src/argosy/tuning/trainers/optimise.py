@@ -1,4 +1,4 @@
-"""How a gradient becomes a step: Adam with warm-up, decay and clipping, and a higher rate for B than for A."""
+"""How a gradient becomes a step: Adam with warm-up, decay and clipping."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ EPSILON = 1e-8
 CLIP = 1.0
 WARM_UP_SHARE = 0.06
 FINAL_SHARE = 0.05
-B_RATE = 2.0  # B's learning rate over A's: B starts at zero and has further to go (LoRA+, arXiv 2402.12354)
 
 
 @dataclass(slots=True)
@@ -43,7 +42,7 @@ class Optimiser:
             adapter.grad_a.mul_(CLIP / norm)
             adapter.grad_b.mul_(CLIP / norm)
         self._update(adapter.flat_a, adapter.grad_a, self.moments["a"], rate)
-        self._update(adapter.flat_b, adapter.grad_b, self.moments["b"], rate * B_RATE)
+        self._update(adapter.flat_b, adapter.grad_b, self.moments["b"], rate)
         self.steps += 1
         adapter.zero_gradient()
         adapter.refresh()

@@ -6,8 +6,8 @@ from argosy.tuning.trainers.protocol import Hyperparameters, TrainerSpec
 from argosy.tuning.trainers.tokens import Example
 
 BASE_RATE = 2e-3
-PRESENTATIONS = 1000
-AUTO_BATCH = 4
+PRESENTATIONS = 1300
+AUTO_BATCH = 8
 
 
 def resolve(spec: TrainerSpec, examples: Sequence[Example], augmented_share: float) -> Hyperparameters:
