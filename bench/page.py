@@ -10,7 +10,7 @@ from typing import Any
 HEAD = """# Benchmarks
 
 Written by `make bench` (`python -m bench PART` for one part) from what it measured; nothing here is typed by hand.
-Each part says when and where it ran; newer ones also how fast the machine multiplied just before, as machines of one name
+Each part says when and where it ran; newer ones also how fast the machine multiplied just before: machines of a name
 differ twofold from day to day. Trust ratios taken within one run more than times.
 """
 
