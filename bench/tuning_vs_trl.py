@@ -5,8 +5,8 @@
 Same machine, same rows, same weights, same run. Each contender is a process of its own; after some epochs the held-out
 rows are scored (a row counts when every token of its answer would be chosen greedily), and the time of scoring is taken
 off. First TRL runs a short schedule at each rate and is scored at its end; the best rate then runs the long schedule.
-The best accuracy of all these is the goal; without one above zero there is no ratio. This trainer runs as shipped, every
-setting at "auto". All train in bf16 where the processor has it. TRL runs without gradient checkpointing: with it,
+The best accuracy of all these is the goal; without one above zero there is no ratio. This trainer runs as shipped,
+every setting at "auto". All train in bf16 where the processor has it. TRL runs without gradient checkpointing: with it,
 its default, it computes the same gradients in more time.
 """
 
