@@ -59,6 +59,7 @@ def busy(url: str, journals: Path, meter: Meter, name: str, ships: bool) -> Call
             say(f"intent {id_}")
             journal.progress(id_, turn)
             if turn % 5 == 4:
+                say(f"voids {id_}")  # a kill between the void and its being said leaves it open which of the two it was
                 journal.void(id_)
                 say(f"void {id_}")
                 continue
@@ -76,7 +77,7 @@ def busy(url: str, journals: Path, meter: Meter, name: str, ships: bool) -> Call
 
 def test_kill_at_any_moment_loses_nothing_and_doubles_nothing(database: Database, meter: Meter, journals: Path) -> None:
     chance = random.Random(7)
-    said: dict[str, set[str]] = {"starts": set(), "intent": set(), "void": set(), "outcome": set()}
+    said: dict[str, set[str]] = {word: set() for word in ("starts", "intent", "voids", "void", "outcome")}
     counts: dict[str, tuple[int, int]] = {}
     for turn in range(ROUNDS):
         work = busy(database.url, journals, meter, str(turn), ships=turn % 3 != 0)
@@ -93,7 +94,7 @@ def test_kill_at_any_moment_loses_nothing_and_doubles_nothing(database: Database
     for id_, (prompt, completion) in counts.items():
         line = posted[id_]
         assert (line.units["input"], line.units["output"], line.estimated) == (prompt, completion, False)
-    assert said["intent"] - said["void"] <= posted.keys(), "each accepted request is accounted for"
+    assert said["intent"] - said["voids"] <= posted.keys(), "each accepted request is accounted for"
     assert posted.keys() <= said["starts"], "nothing is invented"
     assert not said["void"] & posted.keys()
     assert len(said["outcome"]) > ROUNDS * 10
