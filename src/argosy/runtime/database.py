@@ -1,6 +1,7 @@
 """The database: SQLite in WAL mode by default, PostgreSQL by URL. The same tables and the same tests on both."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ metadata = MetaData(
 """All tables of the platform register here, from each package's ``tables.py``."""
 
 _BUSY_TIMEOUT_S = 30
+_WAL_RETRY_S = 0.01
 
 
 class Database:
@@ -76,9 +78,23 @@ def is_outage(error: BaseException) -> bool:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver must not begin transactions on its own: `_begin_sqlite` does
+    _enter_wal_mode(connection)
     # FULL: a committed ledger entry survives a power cut, since its journal is deleted once the commit is through.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _enter_wal_mode(connection: sqlite3.Connection) -> None:
+    """A new file's change to WAL does not wait for who holds it (SQLite skips the busy timeout here), so we do."""
+    give_up = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+        time.sleep(_WAL_RETRY_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:
