@@ -1,17 +1,20 @@
 """Every figure of docs/benchmarks.md, measured by a command.
 
-    python -m bench                  all parts, about two hours on two quiet cores
-    python -m bench quality engine   only these; the others' last figures stay
-    python -m bench quality --quick  one job a language instead of five, the base asked 24 rows instead of all
+    python -m bench                   all parts, two to four hours on two quiet cores
+    python -m bench english engine    only these; the others' last figures stay
+    python -m bench english --quick   one job instead of five, the base asked 24 rows instead of all
+    python -m bench english --jobs 3  three jobs
 
 Each part writes out/bench/<part>.json; at the end docs/benchmarks.md is written from all that are there.
 """
 
+import argparse
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +31,23 @@ from bench.page import write_page
 from bench.tuning_speed import matmul_rate
 
 OUT = Path("out/bench")
-QUICK = "--quick"
 STARTER_FILE = Path(".starter/models") / STARTER / card(STARTER).file.name
 
 
-def quality(to: Path) -> None:
-    """Whole held-out sets: the base in four ways, and five jobs a language, all timed and the first three scored."""
-    size = ["--jobs", "1", "--base-sample", "24"] if QUICK in sys.argv else ["--jobs", "5"]
-    run("bench/quality.py", *size, "--home", str(OUT / "home"), "--to", str(to))
+def english(to: Path) -> None:
+    """The whole held-out set: the base in four ways, and five jobs, all timed and the first three scored."""
+    quality("en", to)
+
+
+def chinese(to: Path) -> None:
+    """The same in Chinese."""
+    quality("zh", to)
+
+
+def quality(language: str, to: Path) -> None:
+    """One language."""
+    size = ["--jobs", str(chosen().jobs), *(["--base-sample", "24"] if chosen().quick else [])]
+    run("bench/quality.py", language, *size, "--home", str(OUT / "home"), "--to", str(to))
 
 
 def demo(to: Path) -> None:
@@ -73,7 +85,8 @@ def journal(to: Path) -> None:
 
 
 PARTS: dict[str, Callable[[Path], None]] = {
-    "quality": quality,
+    "english": english,
+    "chinese": chinese,
     "demo": demo,
     "trl": trl,
     "engine": engine,
@@ -90,13 +103,25 @@ def run(script: str, *arguments: str, capture: bool = False) -> str:
     return done.stdout or ""
 
 
+@cache
+def chosen() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; none: all")
+    parser.add_argument("--quick", action="store_true", help="one job a language, and the base asked 24 rows")
+    parser.add_argument("--jobs", type=int, help="fine-tuning jobs a language; the first three are scored")
+    found = parser.parse_args()
+    if unknown := set(found.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}. Parts: {', '.join(PARTS)}")
+    found.parts, found.jobs = found.parts or list(PARTS), found.jobs or (1 if found.quick else 5)
+    return found
+
+
 def main() -> None:
     """Run the chosen parts, then write the page."""
-    chosen = [word for word in sys.argv[1:] if word != QUICK] or list(PARTS)
-    if unknown := set(chosen) - set(PARTS):
-        raise SystemExit(f"There is no part {', '.join(sorted(unknown))}. Parts: {', '.join(PARTS)}")
+    options = " ".join(word for word in sys.argv[1:] if word not in PARTS)
     OUT.mkdir(parents=True, exist_ok=True)
-    for part in chosen:
+    for part in chosen().parts:
         print(f"== {part}: {PARTS[part].__doc__}", file=sys.stderr, flush=True)
         to = OUT / f"{part}.json"
         multiplying = round(matmul_rate(torch.bfloat16))
@@ -104,7 +129,7 @@ def main() -> None:
         PARTS[part](to)
         about: dict[str, Any] = {"measured_at": started, "took_s": time.time() - started, "machine": machine()}
         about["bf16_gflops"] = multiplying
-        about["command"] = f"python -m bench {part}" + (f" {QUICK}" if QUICK in sys.argv else "")
+        about["command"] = f"python -m bench {part} {options}".strip()
         (OUT / f"{part}.about.json").write_text(json.dumps(about, indent=2))
     print(write_page(OUT, Path("docs/benchmarks.md")))
 

@@ -1,7 +1,7 @@
-"""Quality and time of fine-tuning, on whole held-out sets: the base asked in four ways, tuned models of several seeds.
+"""Quality and time of fine-tuning, on a whole held-out set: the base asked in four ways, tuned models of several seeds.
 
-    python bench/quality.py --jobs 3 --to out/bench/quality.json          starts a platform of its own
-    python bench/quality.py --url http://127.0.0.1:8080 --key sk-...      uses one that runs
+    python bench/quality.py en --jobs 3 --to out/bench/english.json          starts a platform of its own
+    python bench/quality.py en --url http://127.0.0.1:8080 --key sk-...      uses one that runs
 
 Every job is timed from the request that creates it to the first answer of its model.
 """
@@ -86,7 +86,7 @@ def tuned(platform: Reached, task: Task, seed: int) -> Followed:
 
 
 def measure(platform: Reached, task: Task, jobs: int, seeds_scored: int, base_sample: int) -> dict[str, Any]:
-    """All figures of one language: every job is timed, the models of the first ``seeds_scored`` are scored."""
+    """All figures: every job is timed, the models of the first ``seeds_scored`` are scored."""
     rows = spread(task.held_out, base_sample)
     base = [scored(platform, task, way, STARTER, rows) for way in BASE_WAYS]
     found, timed = [], []
@@ -98,6 +98,8 @@ def measure(platform: Reached, task: Task, jobs: int, seeds_scored: int, base_sa
         found.append((job, scores))
     best = strongest(base)
     return {
+        "language": task.language,
+        "machine": machine(),
         "held_out_rows": len(task.held_out),
         "base_rows": len(rows),
         "base": [scores_document(one) for one in base],
@@ -158,27 +160,21 @@ def say(text: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("language", choices=LANGUAGES)
     parser.add_argument("--url", default="", help="a running platform; default: start one")
     parser.add_argument("--key", default="", help="its key")
     parser.add_argument("--home", type=Path, default=Path("out/bench/home"))
-    parser.add_argument(
-        "--jobs", type=int, default=3, help="fine-tuning jobs per language, each with a seed of its own"
-    )
+    parser.add_argument("--jobs", type=int, default=3, help="fine-tuning jobs, each with a seed of its own")
     parser.add_argument(
         "--score", type=int, default=3, help="score the models of this many seeds; the others are timed"
     )
     parser.add_argument("--base-sample", type=int, default=0, help="ask the base this many rows in each way; 0: all")
-    parser.add_argument("--languages", nargs="+", choices=LANGUAGES, default=list(LANGUAGES))
     parser.add_argument("--to", type=Path, default=Path("out/bench/quality.json"))
     chosen = parser.parse_args()
-    document: dict[str, Any] = {"machine": machine(), "started_at": int(time.time()), "languages": {}}
     with platform_of(chosen.url, chosen.key, chosen.home) as platform:
-        for language in chosen.languages:
-            figures = measure(platform, Task(language), chosen.jobs, chosen.score, chosen.base_sample)
-            document["languages"][language] = figures
-            # Written after each language: an hour's work is not lost to an interruption.
-            chosen.to.parent.mkdir(parents=True, exist_ok=True)
-            chosen.to.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        figures = measure(platform, Task(chosen.language), chosen.jobs, chosen.score, chosen.base_sample)
+    chosen.to.parent.mkdir(parents=True, exist_ok=True)
+    chosen.to.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n")
     say(f"written to {chosen.to}")
 
 
