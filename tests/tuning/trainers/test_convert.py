@@ -30,10 +30,10 @@ MODULES = {"attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v":
 def trained(base_gguf: Path) -> Model:
     """The starter model after some real steps: sure of its answers, so that rounding decides none of them."""
     base = read_base(base_gguf, torch.float32)
-    model = Model(base, Adapter(base, RANK, ALPHA, seed=0))
+    model = Model(base, Adapter(base, RANK, ALPHA, seed=0, first=2))
     tokenizer = ChatTokenizer(base.metadata)
     batch = make_batch([tokenizer.example(row) for row in chart_rows(6)])
-    optimiser = Optimiser(model.adapter, 4e-3, total_steps=16)
+    optimiser = Optimiser(model.adapter, 2e-3, total_steps=16)
     for _ in range(16):
         loss = model.train(batch).loss
         optimiser.step()
@@ -50,7 +50,7 @@ def adapter_file(trained: Model, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def write(path: Path, model: Model) -> None:
     adapter = model.adapter
-    convert.write_adapter(path, model.base.shape, adapter.flat_a, adapter.flat_b, rank=RANK, alpha=ALPHA)
+    convert.write_adapter(path, model.base.shape, adapter, adapter.flat_a, adapter.flat_b)
 
 
 def test_transformers_and_the_engine_agree(trained: Model, adapter_file: Path, base_gguf: Path) -> None:
@@ -118,7 +118,7 @@ def test_the_engine_shows_a_missing_permutation(
 
 
 def separate(model: Model) -> Iterator[tuple[int, str, torch.Tensor, torch.Tensor]]:
-    return convert.separate(model.base.shape, model.adapter.flat_a, model.adapter.flat_b, RANK)
+    return convert.separate(model.base.shape, model.adapter.flat_a, model.adapter.flat_b, RANK, model.adapter.first)
 
 
 def with_peft(model: Model, base_gguf: Path) -> Any:

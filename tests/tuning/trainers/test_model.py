@@ -69,6 +69,26 @@ def test_shared_prefix_changes_nothing(model: Model, examples: list[Example]) ->
         torch.testing.assert_close(mine, apart, rtol=1e-3, atol=1e-5)
 
 
+def test_the_upper_layers_learn_the_same_with_the_lower_ones_left_as_they_are(
+    small_gguf: Path, examples: list[Example]
+) -> None:
+    """An adapter from the second block on has the gradient of a whole one whose first block does nothing."""
+    base, batch = read_base(small_gguf, torch.float32), make_batch(examples)
+    upper, whole = Adapter(base, rank=4, alpha=8.0, seed=1, first=1), Adapter(base, rank=4, alpha=8.0, seed=1)
+    for name in ("flat_a", "flat_b"):
+        values, target = getattr(upper, name), getattr(whole, name)
+        values.normal_(std=0.05, generator=torch.Generator().manual_seed(2))
+        target.zero_()[-len(values) :] = values
+    losses = []
+    for adapter in (upper, whole):
+        adapter.refresh()
+        losses.append(Model(base, adapter).train(batch).loss)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    torch.testing.assert_close(upper.grad_a, whole.grad_a[-len(upper.grad_a) :], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(upper.grad_b, whole.grad_b[-len(upper.grad_b) :], rtol=1e-4, atol=1e-6)
+    assert 0 < len(upper.flat_a) < len(whole.flat_a)
+
+
 def test_rows_without_a_common_start_train_too(model: Model, examples: list[Example]) -> None:
     odd = Example((5, *examples[0].ids), (False, *examples[0].trained))
     batch = make_batch([odd, *examples[1:]])

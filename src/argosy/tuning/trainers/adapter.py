@@ -29,11 +29,11 @@ class Pair:
 
 
 class Adapter:
-    """LoRA on every linear layer of the model. B starts at zero, so that training starts from the base."""
+    """LoRA on every linear layer of the blocks from `first` on. B starts at zero: training starts from the base."""
 
-    def __init__(self, base: BaseModel, rank: int, alpha: float, seed: int) -> None:
-        self.rank, self.alpha, self.scale = rank, alpha, alpha / rank
-        sizes = [(base.shape.fused[name], name, index) for index, name in names(base.shape)]
+    def __init__(self, base: BaseModel, rank: int, alpha: float, seed: int, first: int = 0) -> None:
+        self.rank, self.alpha, self.scale, self.first = rank, alpha, alpha / rank, first
+        sizes = [(base.shape.fused[name], name, index) for index, name in names(base.shape, first)]
         self.flat_a = torch.zeros(sum(rank * size[1] for size, _, _ in sizes))
         self.flat_b = torch.zeros(sum(rank * size[0] for size, _, _ in sizes))
         self.grad_a, self.grad_b = torch.zeros_like(self.flat_a), torch.zeros_like(self.flat_b)
@@ -69,6 +69,6 @@ class Adapter:
         self.grad_b.zero_()
 
 
-def names(shape: Shape) -> list[tuple[int, str]]:
-    """(block, layer) of all fused linear layers, in the order of the flat vectors."""
-    return [(index, name) for index in range(shape.layers) for name in shape.fused]
+def names(shape: Shape, first: int = 0) -> list[tuple[int, str]]:
+    """(block, layer) of all fused linear layers from block `first` on, in the order of the flat vectors."""
+    return [(index, name) for index in range(first, shape.layers) for name in shape.fused]

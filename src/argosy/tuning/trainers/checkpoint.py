@@ -31,9 +31,7 @@ def save(folder: Path, model: Model, optimiser: Optimiser, trained_tokens: int, 
     adapter = optimiser.adapter
     notes = {"steps": str(optimiser.steps), "trained_tokens": str(trained_tokens), "run": fingerprint}
     save_file(_tensors(model, optimiser), temporary / STATE_FILE, metadata=notes)
-    write_adapter(
-        temporary / ADAPTER_FILE, model.base.shape, *optimiser.served(), rank=adapter.rank, alpha=adapter.alpha
-    )
+    write_adapter(temporary / ADAPTER_FILE, model.base.shape, adapter, *optimiser.served())
     for path in (temporary / STATE_FILE, temporary):
         _sync(path)
     shutil.rmtree(target, ignore_errors=True)

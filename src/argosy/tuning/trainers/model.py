@@ -86,7 +86,7 @@ class Model:
         attention = Attention(self.base.shape, batch, self.dtype)
         hidden, kept = self._forward(batch, attention, keep=True)
         outcome, grad = self._loss(hidden, batch)
-        for index in reversed(range(self.base.shape.layers)):
+        for index in reversed(range(self.adapter.first, self.base.shape.layers)):
             self._block_backward(index, grad, kept.pop(), attention)
         return outcome
 
@@ -111,7 +111,7 @@ class Model:
         kept = []
         for index in range(self.base.shape.layers):
             block = self._block(index, hidden, attention)
-            if keep:
+            if keep and index >= self.adapter.first:
                 kept.append(block)
         return hidden, kept
 
@@ -141,15 +141,19 @@ class Model:
         _norm_backward(grad, d_input, kept.mlp_input)
         d_context = self._linear_backward(index, "output", grad.to(self.dtype), kept.context, kept.low)
         d_qkv = attention.backward(d_context, kept.front, kept.rows)
-        d_input = self._linear_backward(index, "qkv", d_qkv, kept.attention_input.value, kept.low, stop=index == 0)
-        if index:
+        lowest = index == self.adapter.first
+        d_input = self._linear_backward(index, "qkv", d_qkv, kept.attention_input.value, kept.low, stop=lowest)
+        if not lowest:
             _norm_backward(grad, d_input, kept.attention_input)
 
     def _linear(self, index: int, name: str, x: Tensor, low: dict[str, Tensor]) -> Tensor:
-        """x W^T + (x A^T) B^T; (N, in) to (N, out)."""
+        """x W^T + (x A^T) B^T, the latter from the adapter's first block on; (N, in) to (N, out)."""
+        out = linear(x, self.base.blocks[index].weight[name])
+        if index < self.adapter.first:
+            return out
         pair = self.adapter.pairs[index][name]
         low[name] = x @ pair.work_a.t()
-        return linear(x, self.base.blocks[index].weight[name]).addmm_(low[name], pair.work_b.t())
+        return out.addmm_(low[name], pair.work_b.t())
 
     def _linear_backward(
         self, index: int, name: str, grad: Tensor, x: Tensor, low: dict[str, Tensor], *, stop: bool = False

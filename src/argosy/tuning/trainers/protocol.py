@@ -53,6 +53,8 @@ class Hyperparameters(msgspec.Struct, frozen=True):
     learning_rate: float
     rank: int
     alpha: float
+    first_layer: int
+    """The first block that is trained."""
     augmented_share: float
     seed: int
 

@@ -65,10 +65,12 @@ class Run:
         self.augmenter = Augmenter(rows, spec.seed, self.tokenizer.words()) if spec.augmentation == "auto" else None
         held_out = read_rows(spec.validation_rows) if spec.validation_rows else []
         self.validation = encode(held_out, self.tokenizer, base.shape.context)
-        self.settings = resolve(spec, self.examples, self.augmenter.share if self.augmenter else 0.0)
+        share = self.augmenter.share if self.augmenter else 0.0
+        self.settings = resolve(spec, self.examples, self.shape.layers, share)
         self.steps_per_epoch = -(-len(self.examples) // self.settings.batch_size)
         self.total_steps = self.settings.n_epochs * self.steps_per_epoch
-        self.adapter = Adapter(base, self.settings.rank, self.settings.alpha, self.settings.seed)
+        chosen = self.settings
+        self.adapter = Adapter(base, chosen.rank, chosen.alpha, chosen.seed, chosen.first_layer)
         self.model = Model(base, self.adapter)
         self.optimiser = Optimiser(self.adapter, self.settings.learning_rate, self.total_steps)
         self.fingerprint = _fingerprint(self.settings, rows)
@@ -106,8 +108,7 @@ class Run:
         """Write the adapter, and say that all went well."""
         with self.report.timed("convert"):
             path = self.folder / ADAPTER_FILE
-            flat_a, flat_b = self.optimiser.served()
-            write_adapter(path, self.shape, flat_a, flat_b, rank=self.adapter.rank, alpha=self.adapter.alpha)
+            write_adapter(path, self.shape, self.adapter, *self.optimiser.served())
             content = path.read_bytes()
         self.report.phases()
         self.report.send(Finished(
