@@ -1,4 +1,8 @@
-"""Model cards: what can be served here, as data. Each is one TOML file in the folder ``cards``."""
+"""Model cards: what is known of a model, as data. Each is one TOML file in the folder ``cards``.
+
+A card describes weights that can be had (it has sources of them), or a model that a company offers (its source is a
+provider). A fact that is not known for sure is left out.
+"""
 
 import difflib
 import re
@@ -9,6 +13,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from argosy.catalog.licence import Licence, licences
 from argosy.core import NotFound
 
 _Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -18,14 +23,29 @@ _Plain = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][\w.-]*$")]
 _Path = Annotated[str, msgspec.Meta(pattern=r"^\w[\w.-]*(/\w[\w.-]*)*$")]
 _Positive = Annotated[int, msgspec.Meta(gt=0)]
 _Price = Annotated[int, msgspec.Meta(ge=0)]
+_Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+
+Modality = Literal["chat", "completion", "embedding", "rerank", "vision", "image"]
+"""What goes in and comes out. Vision: pictures and text in, text out. Image: text in, a picture out."""
 
 
 class HubSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="hf"):
-    """A file in a repository of a Hugging Face hub, or of a mirror named by ``HF_ENDPOINT``."""
+    """A repository of a Hugging Face hub, or of a mirror named by ``HF_ENDPOINT``; on a card that pins a file, the file
+    in it.
+    """
 
     repository: _Path
-    revision: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{40}$")]
-    path: _Path
+    revision: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{40}$")] | None = None
+    path: _Path | None = None
+    gated: bool = False
+    """Whether the owner asks for a token of someone who accepted the terms there."""
+
+
+class ModelScopeSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="modelscope"):
+    """A repository of ModelScope."""
+
+    repository: _Path
+    path: _Path | None = None
 
 
 class WheelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="pypi"):
@@ -34,6 +54,14 @@ class WheelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     requirement: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][\w.-]*==[\w.]+$")]
     sha256: _Sha256
     member: _Path
+
+
+class ProviderSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="provider"):
+    """A model that a company answers for; there are no weights."""
+
+    provider: _Name
+    model: Annotated[str, msgspec.Meta(min_length=1)]
+    """What the provider calls it."""
 
 
 class WeightsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,33 +74,80 @@ class WeightsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """List prices in micro-units of the currency per million tokens."""
+    """What one pays here, in micro-units of the currency per million tokens."""
 
-    currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+    currency: _Currency
     input: _Price
     cached_input: _Price
     output: _Price
     training: _Price
 
 
+class ListPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the provider asked on a day, in micro-units of its currency per million tokens: the base rate, without
+    tiers. Tells what to expect; a bill needs a price version of one's own.
+    """
+
+    currency: _Currency
+    as_of: Annotated[str, msgspec.Meta(pattern=r"^20\d\d-\d\d(-\d\d)?$")]
+    input: _Price | None = None
+    cached_input: _Price | None = None
+    output: _Price | None = None
+
+
 class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A base model: what it is, where its weights come from, and what it costs."""
+    """One model, in one size: what it is, under which terms, where it comes from, and what it costs."""
 
     name: _Name
     title: str
     publisher: str
-    family: str
-    parameters: _Positive
-    context_length: _Positive
-    """In tokens."""
-    modality: Literal["text"]
-    languages: Annotated[list[str], msgspec.Meta(min_length=1)]
+    family: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9.-]*$")]
+    modality: Modality
     licence: str
-    """An SPDX identifier."""
-    file: WeightsFile
-    sources: Annotated[list[HubSource | WheelSource], msgspec.Meta(min_length=1)]
+    """Id of a file in ``licences``."""
+    sources: Annotated[list[HubSource | ModelScopeSource | WheelSource | ProviderSource], msgspec.Meta(min_length=1)]
     """Tried in this order."""
-    prices: Prices
+    parameters: _Positive | None = None
+    active_parameters: _Positive | None = None
+    """Of a mixture of experts: how many one token passes."""
+    context_length: _Positive | None = None
+    """In tokens."""
+    dimensions: _Positive | None = None
+    """Of an embedding."""
+    languages: list[Annotated[str, msgspec.Meta(pattern="^[a-z]{2,3}$")]] = []
+    """ISO 639; the main ones that the publisher names."""
+    architecture: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_.-]*$")] | None = None
+    """As ``general.architecture`` of a GGUF file names it."""
+    base: _Name | None = None
+    """The card of the model that this one was tuned from."""
+    file: WeightsFile | None = None
+    prices: Prices | None = None
+    list_prices: ListPrices | None = None
+
+    def __post_init__(self) -> None:
+        hosted = any(isinstance(source, ProviderSource) for source in self.sources)
+        if hosted and (len(self.sources) > 1 or self.file):
+            raise ValueError("a provider's model has no weights and no other sources; give its weights a card of their own")
+        if self.list_prices and not hosted:
+            raise ValueError("list_prices are a provider's; use prices")
+        if self.file:
+            for source in self.sources:
+                if isinstance(source, HubSource) and not (source.revision and source.path):
+                    raise ValueError("sources of a pinned file need its revision and path")
+        elif any(isinstance(source, WheelSource) for source in self.sources):
+            raise ValueError("a pypi source needs a pinned file")
+        if self.active_parameters and self.active_parameters > (self.parameters or 0):
+            raise ValueError("active_parameters are more than parameters")
+
+    @property
+    def hosted(self) -> bool:
+        """Whether a company answers for this model, and there are no weights."""
+        return isinstance(self.sources[0], ProviderSource)
+
+    @property
+    def terms(self) -> Licence:
+        """The licence that the card names."""
+        return licences()[self.licence]
 
 
 def parse_card(text: str) -> ModelCard:
