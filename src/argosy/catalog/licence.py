@@ -4,12 +4,15 @@ A licence whose ``acceptance`` is true must be accepted by a project before it t
 it. This is an aid to keep the terms, not legal advice: ``url`` leads to the text, which alone binds.
 """
 
+import difflib
 import tomllib
 from functools import cache
 from importlib import resources
 from typing import Annotated, Literal
 
 import msgspec
+
+from argosy.core import NotFound
 
 Use = Literal["deploy", "tune", "export", "commercial"]
 
@@ -24,8 +27,8 @@ class Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: _Id
     """SPDX's identifier where there is one."""
     title: str
-    version: str
     url: _Url
+    """Where the text is, or a page of the owner that leads to it."""
     kind: Literal["open-source", "community", "research", "service"]
     """Open-source: OSI's or its like for data. Community: weights for anyone, with conditions. Research: not for
     business. Service: a company's terms for calls to its API; there are no weights."""
@@ -33,6 +36,8 @@ class Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the terms allow to anyone who keeps them; what is not listed needs the owner's word."""
     summary: str
     """The conditions that matter most, in a sentence or two of our own."""
+    version: str | None = None
+    """Number or date that the text carries."""
     acceptance: bool = False
     """Whether a project must accept the terms first."""
     users_max: _Positive | None = None
@@ -64,4 +69,14 @@ def licences() -> dict[str, Licence]:
             except ValueError as error:
                 raise ValueError(f"licence {file.name}: {error}") from error
             found[licence.id] = licence
+    return found
+
+
+def licence(licence_id: str) -> Licence:
+    """The licence of this id. Raises NotFound with ids that are close to it."""
+    found = licences().get(licence_id)
+    if found is None:
+        near = difflib.get_close_matches(licence_id, licences(), n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "'argosy licences' lists what there is."
+        raise NotFound(f"There is no licence '{licence_id}'. {hint}", code="licence_not_found")
     return found

@@ -83,6 +83,10 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training: _Price
 
 
+FREE = Prices("USD", input=0, cached_input=0, output=0, training=0)
+"""What a model costs whose card sets no price: use is metered, and billed with nothing."""
+
+
 class ListPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the provider asked on a day, in micro-units of its currency per million tokens: the base rate, without
     tiers. Tells what to expect; a bill needs a price version of one's own.
@@ -143,6 +147,11 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def hosted(self) -> bool:
         """Whether a company answers for this model, and there are no weights."""
         return isinstance(self.sources[0], ProviderSource)
+
+    @property
+    def own_prices(self) -> Prices:
+        """What one pays for it here until the operator sets another price."""
+        return self.prices or FREE
 
     @property
     def terms(self) -> Licence:

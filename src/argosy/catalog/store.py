@@ -1,14 +1,15 @@
-"""All SQL about models that were made here."""
+"""All SQL about models that were made here, and about accepted licences."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from sqlalchemy import Row, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from argosy.catalog.lineage import Lineage
 from argosy.catalog.model_card import card
-from argosy.catalog.tables import model_versions
+from argosy.catalog.tables import licence_acceptances, model_versions
 from argosy.core import Conflict, NotFound, new_id, now
 from argosy.runtime import Transaction, bump_version
 
@@ -28,6 +29,19 @@ class ModelVersion:
     size_bytes: int
     lineage: Lineage
     created_at: int
+    """Unix seconds."""
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """A project's word that it keeps a licence's terms."""
+
+    project_id: str
+    licence: str
+    version: str
+    key_id: str
+    """The administrator's key with which it was given."""
+    accepted_at: int
     """Unix seconds."""
 
 
@@ -90,6 +104,20 @@ def list_models(tx: Transaction, project_id: str, base: str | None = None) -> li
     if base is not None:
         query = query.where(model_versions.c.base == base)
     return [_model(row) for row in tx.execute(query.order_by(model_versions.c.created_at, model_versions.c.id))]
+
+
+def record_acceptance(tx: Transaction, project_id: str, licence: str, version: str, key_id: str) -> Acceptance:
+    """Record it once; what was recorded first stays, whoever asks again."""
+    new = Acceptance(project_id, licence, version, key_id, now())
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    tx.execute(dialect.insert(licence_acceptances).values(**vars(new)).on_conflict_do_nothing())
+    return accepted(tx, project_id)[licence, version]
+
+
+def accepted(tx: Transaction, project_id: str) -> dict[tuple[str, str], Acceptance]:
+    """All that the project accepted, by licence and version."""
+    rows = tx.execute(select(licence_acceptances).where(licence_acceptances.c.project_id == project_id))
+    return {(row.licence, row.version): Acceptance(**row._mapping) for row in rows}
 
 
 def _model(row: Row[Any]) -> ModelVersion:

@@ -1,4 +1,4 @@
-"""Table of the models that were made here."""
+"""Tables of the models that were made here, and of the licences that projects accepted."""
 
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, String, Table
 
@@ -19,4 +19,16 @@ model_versions = Table(
     Column("created_at", BigInteger, nullable=False),
     # For the reconciler: the adapters of a base in the order in which its engine loads them.
     Index("ix_model_versions_base_created_at_id", "base", "created_at", "id"),
+)
+
+# Written once: who accepted which terms, and when. Terms of another version are accepted anew.
+licence_acceptances = Table(
+    "licence_acceptances",
+    metadata,
+    Column("project_id", ForeignKey("projects.id"), primary_key=True),
+    Column("licence", String(64), primary_key=True),
+    # As on the licence's card, empty where its text carries none.
+    Column("version", String(40), primary_key=True),
+    Column("key_id", ForeignKey("api_keys.id"), nullable=False),
+    Column("accepted_at", BigInteger, nullable=False),
 )

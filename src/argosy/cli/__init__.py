@@ -5,7 +5,7 @@ Imports stay inside the commands, so that ``argosy --help`` answers at once.
 
 import typer
 
-from argosy.cli import chat, demo, doctor, keys, models, money, platform, tune
+from argosy.cli import chat, demo, doctor, keys, licences, models, money, platform, tune
 
 app = typer.Typer(
     name="argosy",
@@ -29,6 +29,7 @@ app.command("invoice")(money.invoice)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.add_typer(keys.app, name="keys")
+app.add_typer(licences.app, name="licences")
 
 
 def main() -> None:

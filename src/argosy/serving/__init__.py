@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argosy.serving.deployments import deploy, served_file
     from argosy.serving.engines import ENGINES
+    from argosy.serving.room import estimate, require_room
     from argosy.serving.reconciler import Reconciler
     from argosy.serving.route import Route, engine_request, routes
     from argosy.serving.store import (
@@ -28,9 +29,11 @@ __all__ = [
     "Route",
     "deploy",
     "engine_request",
+    "estimate",
     "find_deployment",
     "list_deployments",
     "list_replicas",
+    "require_room",
     "routes",
     "served_file",
     "stop_deployment",
@@ -42,6 +45,8 @@ _PLACES = {
     "Route": "route",
     "deploy": "deployments",
     "engine_request": "route",
+    "estimate": "room",
+    "require_room": "room",
     "routes": "route",
     "served_file": "deployments",
 }

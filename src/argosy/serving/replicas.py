@@ -11,6 +11,7 @@ from typing import Any
 from argosy.core import new_id
 from argosy.runtime.processes import Child, birth
 from argosy.serving.engines import Announcement, EngineSpec, engine_command
+from argosy.serving.room import memory_bytes
 
 _CANARY = {"messages": [{"role": "user", "content": "Ahoy"}], "max_tokens": 1, "temperature": 0}
 
@@ -109,7 +110,7 @@ def kv_context(model_context: int, kv_bytes_per_token: int, slots: int, default:
 
     An eighth, since two engines live side by side while one takes over from the other. Raises nothing: at least 512.
     """
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8
+    memory = memory_bytes() // 8
     length = min(model_context, default)
     while length > 512 and length * slots * kv_bytes_per_token > memory:
         length //= 2

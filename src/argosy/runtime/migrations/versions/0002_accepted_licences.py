@@ -1,0 +1,31 @@
+"""Accepted licences
+
+Revision: 0002, after 0001.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "licence_acceptances",
+        sa.Column("project_id", sa.String(length=40), nullable=False),
+        sa.Column("licence", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.String(length=40), nullable=False),
+        sa.Column("key_id", sa.String(length=40), nullable=False),
+        sa.Column("accepted_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name=op.f("fk_licence_acceptances_key_id_api_keys")),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_licence_acceptances_project_id_projects")),
+        sa.PrimaryKeyConstraint("project_id", "licence", "version", name=op.f("pk_licence_acceptances")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("licence_acceptances")
