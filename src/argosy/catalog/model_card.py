@@ -168,7 +168,7 @@ def parse_card(text: str) -> ModelCard:
 def cards() -> dict[str, ModelCard]:
     """All cards by name, in the order of their names. Raises ValueError if one is malformed."""
     found = {}
-    for file in sorted(resources.files("argosy.catalog").joinpath("cards").iterdir(), key=lambda file: file.name):
+    for file in sorted(resources.files("argosy.catalog").joinpath("cards").iterdir(), key=lambda file: file.name.removesuffix(".toml")):
         if file.name.endswith(".toml"):
             try:
                 card = parse_card(file.read_text("utf-8"))

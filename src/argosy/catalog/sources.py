@@ -34,7 +34,7 @@ def sources_of(card: ModelCard, environment: Mapping[str, str]) -> list[Source]:
     """The places to try for a card's file, best first."""
     found: list[Source] = []
     if folder := environment.get("ARGOSY_MODELS_PATH"):
-        found.append(Folder(Path(folder), card.file))
+        found.append(Folder(Path(folder), card.name, card.file))
     for source in card.sources:
         match source:
             case HubSource():
@@ -50,10 +50,13 @@ def copies(source: Source) -> int:
 
 
 class Folder:
-    """A folder of files that someone brought along, for machines without a network."""
+    """A folder of files that someone brought along, for machines without a network: loose, or one folder a model as
+    in the ``models`` of a home.
+    """
 
-    def __init__(self, folder: Path, file: WeightsFile) -> None:
-        self._path = folder.expanduser() / file.name
+    def __init__(self, folder: Path, model: str, file: WeightsFile) -> None:
+        loose, own = folder.expanduser() / file.name, folder.expanduser() / model / file.name
+        self._path = own if own.is_file() else loose
         self._size_bytes = file.size_bytes
         self.label = str(folder)
 

@@ -14,7 +14,7 @@ from argosy.gateway.metering import Meter, Part, Usage
 from argosy.gateway.refresh import Refresher
 from argosy.gateway.relay import Deadlines, Relay
 from argosy.gateway.requests import Request
-from argosy.gateway.routing import Offer, RouteTable
+from argosy.gateway.routing import Offer, RouteTable, check_kind
 from argosy.identity import Caller, KeyRing
 from argosy.runtime import Database
 from argosy.serving import Route
@@ -109,8 +109,12 @@ class Gateway:
         return self._admit(request, caller, request_id)
 
     def _admit(self, request: Request, caller: Caller, request_id: str) -> Call:
-        """Check that the model is there for this caller. Raises NotFound, and Unavailable without a price."""
+        """Check that the model is there for this caller, and of the right kind.
+
+        Raises NotFound, Invalid, and Unavailable without a price.
+        """
         offer = self._table.find(caller.project_id, request.model)
+        check_kind(request, offer.route.modality)
         parts = [Part() for _ in range(request.parts)]
         meter = Meter(self._journal, _intent(request, caller, request_id, offer), parts, request.n, self._ended)
         return Call(request_id, caller.project_id, request, meter)

@@ -42,7 +42,7 @@ class Dispatch:
         """The whole answer of a part, as the client may see it."""
 
         async def attempt(response: aiohttp.ClientResponse) -> bytes:
-            body, usage = whole(await response.read(), shape_of(call.request, call.id, index))
+            body, usage = whole(await response.read(), call.request, call.id, index)
             call.meter.parts[index].usage = usage
             await call.meter.safe()
             return body

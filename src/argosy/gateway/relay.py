@@ -92,6 +92,7 @@ class _EngineErrorBody(msgspec.Struct):
 
 
 _ERROR = msgspec.json.Decoder(_EngineErrorBody, strict=False)
+_TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process.*batch size: (\d+)")
 _NOISE = re.compile(r"\[json\.exception[^\]]*\]\s*|/\S+/\S*")
 
 
@@ -103,6 +104,8 @@ def refusal(status: int, body: bytes) -> Exception:
         said = _EngineError()
     if said.type == "exceed_context_size_error":
         return too_long(said.n_prompt_tokens, said.n_ctx)
+    if large := _TOO_LARGE.search(said.message):  # how llama.cpp refuses to embed a long text: as a fault of its own
+        return too_long(int(large[1]), int(large[2]), "input")
     if status == 503:
         return NotReached()
     if status in (400, 413, 422):
@@ -110,13 +113,13 @@ def refusal(status: int, body: bytes) -> Exception:
     return UpstreamFailed("The engine failed on this request. Please try again.", code="engine_failed")
 
 
-def too_long(prompt_tokens: int, context_length: int) -> ArgosyError:
+def too_long(prompt_tokens: int, context_length: int, param: str = "messages") -> ArgosyError:
     """The prompt does not fit the model."""
     return Invalid(
         f"This model's maximum context length is {context_length} tokens, but the prompt has {prompt_tokens} tokens. "
         "Please shorten the prompt.",
         code="context_length_exceeded",
-        param="messages",
+        param=param,
         details={"prompt_tokens": prompt_tokens, "context_length": context_length},
     )
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 from argosy.billing import Price, current_prices, price_for
 from argosy.catalog import adapters_of
-from argosy.core import NotFound, Unavailable
-from argosy.gateway.requests import encode_members
+from argosy.core import Invalid, NotFound, Unavailable
+from argosy.gateway.requests import Kind, Request, encode_members
 from argosy.runtime import Database, Transaction, read_version
-from argosy.serving import Route, engine_request, list_deployments, routes
+from argosy.serving import Route, engine_request, list_deployments, modality_of, routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,27 @@ def expected(tx: Transaction) -> list[Route]:
             engine=deployment.engine,
             context_length=0,
             replica_id="",
+            modality=modality_of(deployment.model),
         )
         left_out = deployment.detail.get("left_out", {})
         adapters = [version for version in adapters_of(tx, deployment.model) if version.name not in left_out]
         found += [base, *(replace(base, model=each.name, project_id=each.project_id) for each in adapters)]
     return found
+
+
+_KINDS = {"embedding": Kind.EMBEDDING, "rerank": Kind.RERANK}
+"""Modalities that answer to one path only; every other one completes text."""
+
+
+def check_kind(request: Request, modality: str) -> None:
+    """Raise Invalid, naming the right path, for a model that does not do what this path is for."""
+    right = _KINDS.get(modality)
+    if (request.kind is not right) if right else not request.kind.completes:
+        raise Invalid(
+            f"'{request.model}' is a model for {modality}. Ask it at {(right or Kind.CHAT).path}.",
+            code="wrong_kind_of_model",
+            param="model",
+        )
 
 
 class RouteTable:

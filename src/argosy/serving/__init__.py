@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from argosy.serving.engines import ENGINES
     from argosy.serving.room import estimate, require_room
     from argosy.serving.reconciler import Reconciler
-    from argosy.serving.route import Route, engine_request, routes
+    from argosy.serving.route import Route, engine_request, modality_of, routes
     from argosy.serving.store import (
         Deployment,
         ReplicaRow,
@@ -33,6 +33,7 @@ __all__ = [
     "find_deployment",
     "list_deployments",
     "list_replicas",
+    "modality_of",
     "require_room",
     "routes",
     "served_file",
@@ -46,6 +47,7 @@ _PLACES = {
     "deploy": "deployments",
     "engine_request": "route",
     "estimate": "room",
+    "modality_of": "route",
     "require_room": "room",
     "routes": "route",
     "served_file": "deployments",

@@ -12,6 +12,7 @@ from argosy.serving.engines import EngineSpec
 from argosy.serving.preparing import Preparation
 from argosy.serving.pulse import Pulse
 from argosy.serving.replicas import Replica
+from argosy.serving.route import modality_of
 from argosy.serving.store import (
     Deployment,
     ReplicaRow,
@@ -144,6 +145,7 @@ class Keeper:
             adapter_names=tuple(names),
             adapter_paths=tuple(paths),
             context_length=prepared.context_length,
+            task=modality_of(self._deployment.model),
         )
         home = self._settings.home
         log = home / "logs" / f"engine-{self._deployment.model}.log"

@@ -9,12 +9,15 @@ from typing import Any
 
 from argosy.catalog import Progress, card, cards, pull
 from argosy.core import ArgosyError, Unavailable
+from argosy.serving import e5
 from argosy.serving.engines.llama_cpp import MISSING
-from argosy.serving.fit import fit
+from argosy.serving.fit import fit, shape_of
 from argosy.serving.replicas import kv_context
+from argosy.serving.route import modality_of
 
 _ECHO_CONTEXT = 8192
 _SLOTS = 16
+_NUMBERS_CONTEXT_MAX = 8192
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ def prepare(model: str, engine: str, home: Path, tell: Callable[[str, str], None
         raise Unavailable(MISSING, code="engine_missing")
     source = pull(card(model), home, lambda progress: tell("pulling", _line(progress)))
     tell("fitting", "Checking the weights")
+    if modality_of(model) in ("embedding", "rerank"):
+        return _numbers(source)
     fitted = fit(source, home / "run", lambda line: tell("fitting", line))
     room = kv_context(fitted.shape.context_length, fitted.shape.kv_bytes_per_token, _SLOTS)
     detail = {
@@ -68,6 +73,18 @@ def prepare(model: str, engine: str, home: Path, tell: Callable[[str, str], None
         "note": fitted.note or None,
     }
     return Prepared(str(fitted.path), room, detail)
+
+
+def _numbers(source: Path) -> Prepared:
+    """A model that gives numbers about text is served as it was shipped: its speed is not in writing token by token."""
+    if e5.is_e5(source):
+        packed = source.with_suffix(".gguf")
+        if not packed.exists():
+            e5.write_gguf(source, packed)
+        source = packed
+    shape = shape_of(source)
+    room = min(shape.context_length, _NUMBERS_CONTEXT_MAX)
+    return Prepared(str(source), room, {"file": str(source), "quantisation": shape.shipped})
 
 
 def _line(progress: Progress) -> str:

@@ -14,6 +14,11 @@ from argosy.serving.engines import Announcement, EngineSpec, engine_command
 from argosy.serving.room import memory_bytes
 
 _CANARY = {"messages": [{"role": "user", "content": "Ahoy"}], "max_tokens": 1, "temperature": 0}
+_NUMBER_CANARIES = {
+    "embedding": ("/v1/embeddings", {"input": "Ahoy"}, "data"),
+    "rerank": ("/v1/rerank", {"query": "Ahoy", "documents": ["Ahoy"]}, "results"),
+}
+"""Path, question, and the member of the answer that must not be empty."""
 
 
 class Replica:
@@ -67,13 +72,23 @@ class Replica:
         return errors[:3] or [line.strip() for line in lines[-2:]]
 
     def canary(self) -> None:
-        """Ask it for one token from the base, and one from the newest adapter. Raises OSError or ValueError."""
+        """Ask it for one token from the base, and one from the newest adapter, or for the numbers that it is there for.
+
+        Raises OSError or ValueError.
+        """
+        if not self.spec.writes:
+            return self._number_canary(*_NUMBER_CANARIES[self.spec.task])
         count = len(self.spec.adapter_paths)
         for chosen in {-1, count - 1}:
             scales = [{"id": i, "scale": float(i == chosen)} for i in range(count)]
             answer = self.ask("/v1/chat/completions", _CANARY | ({"lora": scales} if scales else {}), timeout_s=60)
             if not json.loads(answer).get("choices"):
                 raise ValueError(f"the engine answered a test question with {answer[:200]!r}")
+
+    def _number_canary(self, path: str, question: dict[str, Any], member: str) -> None:
+        answer = self.ask(path, question, timeout_s=60)
+        if not json.loads(answer).get(member):
+            raise ValueError(f"the engine answered a test question with {answer[:200]!r}")
 
     def in_flight(self) -> int:
         """Requests that it computes or that wait in it. Raises OSError."""

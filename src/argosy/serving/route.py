@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from argosy.catalog import adapters_of
+from argosy.catalog import adapters_of, cards
 from argosy.runtime import Transaction
 from argosy.serving.store import ready_replicas
 
@@ -25,6 +25,8 @@ class Route:
     context_length: int
     """Tokens of one request, prompt and answer together, at this replica."""
     replica_id: str
+    modality: str = "chat"
+    """As on the base model's card."""
 
     @property
     def price_model(self) -> str:
@@ -44,12 +46,19 @@ def routes(tx: Transaction) -> list[Route]:
             "engine": row.engine,
             "context_length": row.context_length,
             "replica_id": row.id,
+            "modality": modality_of(row.model),
         }
         found.append(Route(model=row.model, project_id=None, adapter_index=None, **common))
         for index, name in enumerate(row.adapters):
             if name in owners:  # one that was deleted is served no longer, even before its engine is replaced
                 found.append(Route(model=name, project_id=owners[name], adapter_index=index, **common))
     return found
+
+
+def modality_of(model: str) -> str:
+    """What the model's card says; a name without one, such as ``echo``, chats."""
+    known = cards().get(model)
+    return known.modality if known else "chat"
 
 
 def engine_request(route: Route) -> dict[str, Any]:
