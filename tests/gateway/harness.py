@@ -18,8 +18,9 @@ from argosy.core import Settings
 from argosy.gateway import Deadlines, Gateway, RouteTable
 from argosy.gateway.routing import Configuration
 from argosy.identity import KeyRing, bootstrap, create_key, create_project
-from argosy.runtime import Blobs, Database, bump_version, metadata
+from argosy.runtime import Blobs, Database, bump_version, metadata, open_vault
 from argosy.serving import Route
+from argosy.serving import routes as deployed_routes
 
 QUESTION = [{"role": "user", "content": "Say hello"}]
 
@@ -103,9 +104,12 @@ async def running_api(home: Path, deadlines: Deadlines | None = None) -> AsyncIt
             replace(base, model="ft:tiny:argosy:mine:1", project_id=first.project_id, adapter_index=0),
             replace(base, model="ft:tiny:argosy:theirs:2", project_id=stranger.id, adapter_index=1),
         ]
-        table = RouteTable(database, lambda tx: Configuration(list(routes), current_prices(tx)))
+        vault = open_vault(home, {})
+        table = RouteTable(
+            database, lambda tx: Configuration([*routes, *deployed_routes(tx)], current_prices(tx)), vault
+        )
         gateway = Gateway(database, keys, journal, table=table, deadlines=deadlines)
-        platform = Platform(Settings.read({}, home=home), database, Blobs(home / "blobs"), keys)
+        platform = Platform(Settings.read({}, home=home), database, Blobs(home / "blobs"), keys, vault=vault)
         listener = socket.create_server(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = make_server(create_app(platform, gateway))

@@ -2,18 +2,23 @@
 
 from argosy.catalog.licence import Licence, licence, licences
 from argosy.catalog.lineage import Lineage, code_version
-from argosy.catalog.model_card import FREE, ListPrices, Modality, ModelCard, Prices, WeightsFile, card, cards
+from argosy.catalog.model_card import FREE, ListPrices, Modality, ModelCard, Prices, ProviderSource, WeightsFile, card, cards
+from argosy.catalog.provider import KnownProvider, Provider, known_providers, offered_models, settle
 from argosy.catalog.pulling import Progress, pull
 from argosy.catalog.search import CardFilter, find_cards
 from argosy.catalog.store import (
     Acceptance,
     ModelVersion,
     accepted,
+    add_provider,
     adapters_of,
     find_model,
+    find_provider,
     list_models,
+    list_providers,
     register_adapter,
     remove_adapter,
+    remove_provider,
 )
 from argosy.catalog.terms import accept_licence, acceptance_of, require_licence
 
@@ -21,6 +26,7 @@ __all__ = [
     "FREE",
     "Acceptance",
     "CardFilter",
+    "KnownProvider",
     "Licence",
     "Lineage",
     "ListPrices",
@@ -29,21 +35,30 @@ __all__ = [
     "ModelVersion",
     "Prices",
     "Progress",
+    "Provider",
+    "ProviderSource",
     "WeightsFile",
     "accept_licence",
     "acceptance_of",
     "accepted",
     "adapters_of",
+    "add_provider",
     "card",
     "cards",
     "code_version",
     "find_cards",
     "find_model",
+    "find_provider",
+    "known_providers",
     "licence",
     "licences",
     "list_models",
+    "list_providers",
+    "offered_models",
     "pull",
     "register_adapter",
     "remove_adapter",
+    "remove_provider",
     "require_licence",
+    "settle",
 ]

@@ -56,6 +56,12 @@ class WheelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     member: _Path
 
 
+class PageSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="page"):
+    """A page on which the owner offers the weights to people; nothing can be pulled from it."""
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^https://[^\s]+$")]
+
+
 class ProviderSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="provider"):
     """A model that a company answers for; there are no weights."""
 
@@ -109,7 +115,7 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     modality: Modality
     licence: str
     """Id of a file in ``licences``."""
-    sources: Annotated[list[HubSource | ModelScopeSource | WheelSource | ProviderSource], msgspec.Meta(min_length=1)]
+    sources: Annotated[list[HubSource | ModelScopeSource | WheelSource | PageSource | ProviderSource], msgspec.Meta(min_length=1)]
     """Tried in this order."""
     parameters: _Positive | None = None
     active_parameters: _Positive | None = None

@@ -1,4 +1,4 @@
-"""All SQL about models that were made here, and about accepted licences."""
+"""All SQL about models that were made here, about accepted licences, and about providers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from argosy.catalog.lineage import Lineage
 from argosy.catalog.model_card import card
-from argosy.catalog.tables import licence_acceptances, model_versions
+from argosy.catalog.provider import Provider, no_provider
+from argosy.catalog.tables import licence_acceptances, model_versions, providers
 from argosy.core import Conflict, NotFound, new_id, now
 from argosy.runtime import Transaction, bump_version
 
@@ -118,6 +119,33 @@ def accepted(tx: Transaction, project_id: str) -> dict[tuple[str, str], Acceptan
     """All that the project accepted, by licence and version."""
     rows = tx.execute(select(licence_acceptances).where(licence_acceptances.c.project_id == project_id))
     return {(row.licence, row.version): Acceptance(**row._mapping) for row in rows}
+
+
+def add_provider(tx: Transaction, provider: Provider) -> None:
+    """Store it, in the place of one of the same name. Its models are asked there from now on."""
+    tx.execute(delete(providers).where(providers.c.name == provider.name))
+    tx.execute(insert(providers).values(**vars(provider)))
+    bump_version(tx)
+
+
+def list_providers(tx: Transaction) -> list[Provider]:
+    """All of the platform, by name."""
+    return [Provider(**row._mapping) for row in tx.execute(select(providers).order_by(providers.c.name))]
+
+
+def find_provider(tx: Transaction, name: str) -> Provider:
+    """By name. Raises NotFound."""
+    row = tx.execute(select(providers).where(providers.c.name == name)).one_or_none()
+    if row is None:
+        raise no_provider(name)
+    return Provider(**row._mapping)
+
+
+def remove_provider(tx: Transaction, name: str) -> None:
+    """Forget it and its key. Raises NotFound."""
+    find_provider(tx, name)
+    tx.execute(delete(providers).where(providers.c.name == name))
+    bump_version(tx)
 
 
 def _model(row: Row[Any]) -> ModelVersion:

@@ -1,6 +1,6 @@
-"""Tables of the models that were made here, and of the licences that projects accepted."""
+"""Tables of the models that were made here, of the licences that projects accepted, and of providers."""
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, String, Table
 
 from argosy.runtime import metadata
 
@@ -31,4 +31,20 @@ licence_acceptances = Table(
     Column("version", String(40), primary_key=True),
     Column("key_id", ForeignKey("api_keys.id"), nullable=False),
     Column("accepted_at", BigInteger, nullable=False),
+)
+
+# Serves all projects, as deployments do; the project is the one that added it.
+providers = Table(
+    "providers",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("project_id", ForeignKey("projects.id"), nullable=False),
+    Column("name", String(40), nullable=False, unique=True),
+    Column("base_url", String(400), nullable=False),
+    Column("auth", String(20), nullable=False),
+    Column("private", Boolean, nullable=False),
+    # Sealed by the vault, whose key is not in the database.
+    Column("secret", LargeBinary),
+    Column("hint", String(20), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
 )

@@ -5,7 +5,7 @@ Imports stay inside the commands, so that ``argosy --help`` answers at once.
 
 import typer
 
-from argosy.cli import chat, demo, doctor, keys, licences, models, money, platform, tune
+from argosy.cli import chat, demo, doctor, keys, licences, models, money, platform, providers, tune
 
 app = typer.Typer(
     name="argosy",
@@ -30,6 +30,7 @@ app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.add_typer(keys.app, name="keys")
 app.add_typer(licences.app, name="licences")
+app.add_typer(providers.app, name="provider")
 
 
 def main() -> None:

@@ -100,9 +100,14 @@ def _size(parameters: int | None) -> str | None:
     return str(parameters)
 
 
-def deploy(name: ModelArgument) -> None:
+def deploy(
+    name: ModelArgument,
+    provider: Annotated[str | None, typer.Option(help="A provider that answers for it; see 'argosy provider'.")] = None,
+    provider_model: Annotated[str | None, typer.Option(help="What the provider calls it, if not the same.")] = None,
+) -> None:
     """Deploy a model: pull, fit, start. Returns at once; 'argosy deployments' shows how far it is."""
-    made = post("/deployments", {"model": name})
+    body = {"model": name, "provider": provider, "provider_model": provider_model}
+    made = post("/deployments", {field: value for field, value in body.items() if value is not None})
     print(f"{made['id']} {made['state']}")
 
 

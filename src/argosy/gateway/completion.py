@@ -16,7 +16,7 @@ from argosy.gateway.relay import Deadlines, Relay
 from argosy.gateway.requests import Request
 from argosy.gateway.routing import Offer, RouteTable, check_kind
 from argosy.identity import Caller, KeyRing
-from argosy.runtime import Database
+from argosy.runtime import Database, Vault
 from argosy.serving import Route
 
 T = TypeVar("T")
@@ -33,9 +33,10 @@ class Gateway:
         *,
         table: RouteTable | None = None,
         deadlines: Deadlines | None = None,
+        vault: Vault | None = None,
     ) -> None:
         deadlines = deadlines or Deadlines()
-        self._table = table or RouteTable(database)
+        self._table = table or RouteTable(database, vault=vault)
         self._journal = journal
         self._relay = Relay(deadlines)
         self._dispatch = Dispatch(self._table, self._relay, deadlines)

@@ -92,6 +92,17 @@ class Request:
         return self.body[: self.body.rindex(b"}")] + b"," + b",".join(added) + b"}" if added else self.body
 
 
+    def provider_body(self, model: str, part: int) -> bytes:
+        """The body for a provider, which calls the model by its own name. No member is in it twice: not every provider
+        reads the last.
+        """
+        body = _OBJECT.decode(self.upstream_body(b"", part))
+        body["model"] = model
+        body.pop("return_progress", None)
+        return msgspec.json.encode(body)
+
+
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
 PARTS_LIMIT = 128
 """Runs of the engine that one request may ask for, as in OpenAI's API."""
 

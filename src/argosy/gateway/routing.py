@@ -1,15 +1,20 @@
 """What a model name leads to, in memory: routes and prices, read again when the configuration's version changes."""
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
 
 from argosy.billing import Price, current_prices, price_for
 from argosy.catalog import adapters_of
 from argosy.core import Invalid, NotFound, Unavailable
 from argosy.gateway.requests import Kind, Request, encode_members
-from argosy.runtime import Database, Transaction, read_version
-from argosy.serving import Route, engine_request, list_deployments, modality_of, routes
+from argosy.runtime import Database, Transaction, Vault, read_version
+from argosy.serving import PROVIDER, Route, engine_request, list_deployments, modality_of, routes
+
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,8 @@ class Offer:
     """Id of the pinned price, None if the operator has not set one."""
     members: bytes
     """JSON members, without braces, that select this model on its engine."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What a provider is sent along: its key."""
 
     @property
     def ready(self) -> bool:
@@ -48,7 +55,7 @@ def expected(tx: Transaction) -> list[Route]:
     """
     found = []
     for deployment in list_deployments(tx):
-        if deployment.desired != "running":
+        if deployment.desired != "running" or deployment.engine == PROVIDER:
             continue
         base = Route(
             model=deployment.model,
@@ -86,9 +93,14 @@ def check_kind(request: Request, modality: str) -> None:
 class RouteTable:
     """Model names to offers. `refresh` may be called from any thread; the others only read one dict at a time."""
 
-    def __init__(self, database: Database, read: Callable[[Transaction], Configuration] = read_configuration) -> None:
-        self._database = database
-        self._read = read
+    def __init__(
+        self,
+        database: Database,
+        read: Callable[[Transaction], Configuration] = read_configuration,
+        vault: Vault | None = None,
+    ) -> None:
+        """``vault`` opens the keys of providers; without one, their models are not offered."""
+        self._database, self._read, self._vault = database, read, vault
         self._version = -1
         self._offers: dict[str, Offer] = {}
 
@@ -100,7 +112,7 @@ class RouteTable:
             if version == self._version:
                 return False
             found = self._read(tx)
-        self._offers = {route.model: _offer(route, found.prices) for route in found.routes}
+        self._offers = dict(self._offered(found))
         self._version = version
         return True
 
@@ -123,6 +135,18 @@ class RouteTable:
         usable = (offers[name] for name in sorted(offers))
         return [offer.route for offer in usable if offer.ready and _visible(offer.route, project_id)]
 
+    def _offered(self, found: Configuration) -> Iterator[tuple[str, Offer]]:
+        for route in found.routes:
+            price = price_for(found.prices, route.model, route.base_model)
+            headers: Mapping[str, str] = {}
+            if route.provider:
+                try:
+                    headers = route.provider.headers(self._vault) if self._vault else {}
+                except Unavailable as error:
+                    _log.error("provider.unreadable", provider=route.provider.name, reason=error.code)
+                    continue
+            yield route.model, Offer(route, price.id if price else None, encode_members(engine_request(route)), headers)
+
     def _unknown(self, project_id: str, model: str) -> NotFound:
         names = [route.model for route in self.models(project_id)]
         near = difflib.get_close_matches(model, names, n=3, cutoff=0.5)
@@ -141,7 +165,3 @@ class RouteTable:
 def _visible(route: Route, project_id: str) -> bool:
     return route.project_id is None or route.project_id == project_id
 
-
-def _offer(route: Route, prices: Mapping[str, Price]) -> Offer:
-    price = price_for(prices, route.model, route.base_model)
-    return Offer(route, price.id if price else None, encode_members(engine_request(route)))

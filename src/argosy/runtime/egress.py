@@ -9,8 +9,9 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from argosy.core import ArgosyError, UpstreamFailed
@@ -48,6 +49,24 @@ def download(url: str, destination: Path, size_bytes: int, report: Report, priva
         finally:
             connection.close()
     raise _failed(f"it redirected more than {_REDIRECTS_MAX} times", url)
+
+
+def fetch(
+    url: str, headers: Mapping[str, str], size_max: int, private_hosts: Collection[str] = ()
+) -> tuple[int, bytes]:
+    """Status and body of what ``url`` answers, with the same checks. Nothing is followed, since the headers may hold a
+    secret. Raises UpstreamFailed if it cannot be reached, breaks off, or sends more than ``size_max`` bytes.
+    """
+    connection, response = _get(url, private_hosts, headers)
+    try:
+        body = b""
+        while chunk := _next_chunk(response, url):
+            body += chunk
+            if len(body) > size_max:
+                raise _failed(f"it sent more than {size_max:,} bytes", url)
+        return response.status, body
+    finally:
+        connection.close()
 
 
 def download_wheel(requirement: str, folder: Path, report: Report) -> Path:
@@ -102,14 +121,16 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def _get(url: str, private_hosts: Collection[str]) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+def _get(
+    url: str, private_hosts: Collection[str], headers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise _failed("only plain http and https addresses are followed", url)
     connection = _Pinned(parts, parts.hostname in private_hosts)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        connection.request("GET", path, headers={"User-Agent": "argosy", "Accept-Encoding": "identity"})
+        connection.request("GET", path, headers={"User-Agent": "argosy", "Accept-Encoding": "identity", **headers})
         return connection, connection.getresponse()
     except (OSError, http.client.HTTPException, ValueError) as error:
         connection.close()

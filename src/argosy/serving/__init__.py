@@ -7,12 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from argosy.serving.deployments import deploy, served_file
+    from argosy.serving.deployments import Provided, deploy, served_file
     from argosy.serving.engines import ENGINES
     from argosy.serving.room import estimate, require_room
     from argosy.serving.reconciler import Reconciler
     from argosy.serving.route import Route, engine_request, modality_of, routes
     from argosy.serving.store import (
+        PROVIDER,
         Deployment,
         ReplicaRow,
         find_deployment,
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENGINES",
+    "PROVIDER",
     "Deployment",
+    "Provided",
     "Reconciler",
     "ReplicaRow",
     "Route",
@@ -42,6 +45,7 @@ __all__ = [
 
 _PLACES = {
     "ENGINES": "engines",
+    "Provided": "deployments",
     "Reconciler": "reconciler",
     "Route": "route",
     "deploy": "deployments",

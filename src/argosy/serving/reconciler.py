@@ -8,7 +8,7 @@ from argosy.core import Settings
 from argosy.runtime import Blobs, Database, read_version
 from argosy.runtime.processes import kill_stray
 from argosy.serving.keeper import Keeper
-from argosy.serving.store import list_deployments, list_replicas, remove_replica, retry_failed
+from argosy.serving.store import PROVIDER, list_deployments, list_replicas, remove_replica, retry_failed
 
 _TICK_S = 0.1
 _LOOK_AGAIN_S = 2.0  # even if the version says that nothing has changed
@@ -47,7 +47,7 @@ class Reconciler:
             looks = version != self._seen_version or time.monotonic() - self._looked_at > _LOOK_AGAIN_S
             wanted = list_deployments(tx) if looks else []
         if looks:
-            for deployment in wanted:
+            for deployment in [one for one in wanted if one.engine != PROVIDER]:
                 keeper = self._keepers.get(deployment.id)
                 if keeper is None:
                     keeper = Keeper(deployment, self._settings, self._database, self._blobs)

@@ -10,6 +10,10 @@ from argosy.runtime import Transaction, bump_version
 from argosy.serving.tables import deployments, replicas
 
 
+PROVIDER = "provider"
+"""The engine of deployments that a provider answers for: there are no replicas, and nothing to reconcile."""
+
+
 @dataclass(frozen=True)
 class Deployment:
     """A base model that is to be served, and how far that is."""
@@ -48,6 +52,16 @@ class ReplicaRow:
     started_at: int
 
 
+def want_provided(tx: Transaction, project_id: str, model: str, provider: str, provider_model: str) -> Deployment:
+    """Have a provider answer for a model, from this transaction on."""
+    want_deployment(tx, project_id, model, PROVIDER)
+    detail = {"provider": provider, "provider_model": provider_model}
+    values = {"state": "ready", "detail": detail, "updated_at": now()}
+    tx.execute(update(deployments).where(deployments.c.model == model).values(values))
+    bump_version(tx)
+    return find_deployment(tx, model)
+
+
 def want_deployment(tx: Transaction, project_id: str, model: str, engine: str) -> Deployment:
     """Ask for a model to be served: new, again after it was stopped or failed, or unchanged if it runs already."""
     row = tx.execute(select(deployments).where(deployments.c.model == model)).one_or_none()
@@ -77,7 +91,8 @@ def stop_deployment(tx: Transaction, deployment_id: str) -> Deployment:
     """Ask for it to be drained and stopped. Raises NotFound."""
     found = find_deployment(tx, deployment_id)
     if found.desired != "stopped":
-        tx.execute(update(deployments).where(deployments.c.id == found.id).values(desired="stopped", updated_at=now()))
+        values = {"desired": "stopped", "updated_at": now()} | ({"state": "stopped"} if found.engine == PROVIDER else {})
+        tx.execute(update(deployments).where(deployments.c.id == found.id).values(values))
         bump_version(tx)
     return find_deployment(tx, deployment_id)
 

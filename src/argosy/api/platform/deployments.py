@@ -3,13 +3,32 @@
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from argosy import serving
 from argosy.api.context import AdminCaller, InferenceCaller, PlatformParts
+from argosy.catalog import Prices
 from argosy.serving import Deployment, ReplicaRow
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
+
+
+class NewPrices(BaseModel):
+    """Micro-units of the currency per million tokens."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    currency: str = Field(pattern="^[A-Z]{3}$")
+    input: int = Field(ge=0)
+    output: int = Field(ge=0)
+    cached_input: int | None = Field(default=None, ge=0)
+    """Left out, the same as ``input``."""
+    training: int = Field(default=0, ge=0)
+
+    def prices(self) -> Prices:
+        """As the catalog has them."""
+        cached = self.input if self.cached_input is None else self.cached_input
+        return Prices(self.currency, self.input, cached, self.output, self.training)
 
 
 class NewDeployment(BaseModel):
@@ -18,16 +37,24 @@ class NewDeployment(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     model: str
-    """The name of a card in the catalog, or ``echo``."""
+    """The name of a card in the catalog, or ``echo``, or any name for a provider's model."""
     engine: str | None = None
     """``llama_cpp`` or ``echo``; left out, the one that fits the model."""
+    provider: str | None = None
+    """A provider that was added; left out, the one on the model's card, if any."""
+    provider_model: str | None = None
+    """What the provider calls the model; left out, the same name."""
+    prices: NewPrices | None = None
+    """What a call costs here; left out, what the card says."""
 
 
 @router.post("")
 def create_deployment(body: NewDeployment, platform: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
     """Ask for a model to be pulled, fitted and started. Returns at once; repeat it to retry after a failure."""
     with platform.database.write() as tx:
-        made = serving.deploy(tx, caller.project_id, body.model, body.engine)
+        provided = serving.Provided(body.provider, body.provider_model or body.model) if body.provider else None
+        prices = body.prices.prices() if body.prices else None
+        made = serving.deploy(tx, caller.project_id, body.model, body.engine, provided, prices)
         return _wire(made, serving.list_replicas(tx, made.id))
 
 

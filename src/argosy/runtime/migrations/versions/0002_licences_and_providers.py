@@ -1,4 +1,4 @@
-"""Accepted licences
+"""Accepted licences, and providers
 
 Revision: 0002, after 0001.
 """
@@ -25,7 +25,23 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_licence_acceptances_project_id_projects")),
         sa.PrimaryKeyConstraint("project_id", "licence", "version", name=op.f("pk_licence_acceptances")),
     )
+    op.create_table(
+        "providers",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("project_id", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("base_url", sa.String(length=400), nullable=False),
+        sa.Column("auth", sa.String(length=20), nullable=False),
+        sa.Column("private", sa.Boolean(), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=True),
+        sa.Column("hint", sa.String(length=20), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_providers_project_id_projects")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_providers")),
+        sa.UniqueConstraint("name", name=op.f("uq_providers_name")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("providers")
     op.drop_table("licence_acceptances")
