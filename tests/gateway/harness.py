@@ -13,10 +13,10 @@ from tests.gateway.engine import Engine, running_engine
 
 from argosy.api import Platform, create_app
 from argosy.api.server import make_server
-from argosy.billing import Journal, UsageEvent, current_prices, ensure_price
+from argosy.billing import Journal, UsageEvent, ensure_price
 from argosy.core import Settings
 from argosy.gateway import Deadlines, Gateway, RouteTable
-from argosy.gateway.routing import Configuration
+from argosy.gateway.routing import Configuration, read_configuration
 from argosy.identity import KeyRing, bootstrap, create_key, create_project
 from argosy.runtime import Blobs, Database, bump_version, metadata, open_vault
 from argosy.serving import Route
@@ -83,6 +83,12 @@ class Api:
         return self.events()
 
 
+def _configuration(tx: Any, given: list[Route]) -> Configuration:
+    """As the platform reads it, with the given routes in the place of engines."""
+    found = read_configuration(tx)
+    return replace(found, routes=[*given, *deployed_routes(tx)])
+
+
 @contextlib.asynccontextmanager
 async def running_api(home: Path, deadlines: Deadlines | None = None) -> AsyncIterator[Api]:
     """The API on a free port, serving "tiny" for all, and one adapter for each of two projects."""
@@ -105,9 +111,7 @@ async def running_api(home: Path, deadlines: Deadlines | None = None) -> AsyncIt
             replace(base, model="ft:tiny:argosy:theirs:2", project_id=stranger.id, adapter_index=1),
         ]
         vault = open_vault(home, {})
-        table = RouteTable(
-            database, lambda tx: Configuration([*routes, *deployed_routes(tx)], current_prices(tx)), vault
-        )
+        table = RouteTable(database, lambda tx: _configuration(tx, routes), vault)
         gateway = Gateway(database, keys, journal, table=table, deadlines=deadlines)
         platform = Platform(Settings.read({}, home=home), database, Blobs(home / "blobs"), keys, vault=vault)
         listener = socket.create_server(("127.0.0.1", 0))

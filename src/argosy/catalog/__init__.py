@@ -2,22 +2,37 @@
 
 from argosy.catalog.licence import Licence, licence, licences
 from argosy.catalog.lineage import Lineage, code_version
-from argosy.catalog.model_card import FREE, ListPrices, Modality, ModelCard, Prices, ProviderSource, WeightsFile, card, cards
+from argosy.catalog.model_card import (
+    FREE,
+    ListPrices,
+    Modality,
+    ModelCard,
+    Prices,
+    ProviderSource,
+    WeightsFile,
+    card,
+    cards,
+)
+from argosy.catalog.naming import point_alias
 from argosy.catalog.provider import KnownProvider, Provider, known_providers, offered_models, settle
 from argosy.catalog.pulling import Progress, pull
 from argosy.catalog.search import CardFilter, find_cards
 from argosy.catalog.store import (
     Acceptance,
+    Alias,
     ModelVersion,
     accepted,
-    add_provider,
     adapters_of,
+    add_provider,
+    all_aliases,
     find_model,
     find_provider,
+    list_aliases,
     list_models,
     list_providers,
     register_adapter,
     remove_adapter,
+    remove_alias,
     remove_provider,
 )
 from argosy.catalog.terms import accept_licence, acceptance_of, require_licence
@@ -25,6 +40,7 @@ from argosy.catalog.terms import accept_licence, acceptance_of, require_licence
 __all__ = [
     "FREE",
     "Acceptance",
+    "Alias",
     "CardFilter",
     "KnownProvider",
     "Licence",
@@ -43,6 +59,7 @@ __all__ = [
     "accepted",
     "adapters_of",
     "add_provider",
+    "all_aliases",
     "card",
     "cards",
     "code_version",
@@ -52,12 +69,15 @@ __all__ = [
     "known_providers",
     "licence",
     "licences",
+    "list_aliases",
     "list_models",
     "list_providers",
     "offered_models",
+    "point_alias",
     "pull",
     "register_adapter",
     "remove_adapter",
+    "remove_alias",
     "remove_provider",
     "require_licence",
     "settle",

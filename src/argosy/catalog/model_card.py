@@ -115,7 +115,9 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     modality: Modality
     licence: str
     """Id of a file in ``licences``."""
-    sources: Annotated[list[HubSource | ModelScopeSource | WheelSource | PageSource | ProviderSource], msgspec.Meta(min_length=1)]
+    sources: Annotated[
+        list[HubSource | ModelScopeSource | WheelSource | PageSource | ProviderSource], msgspec.Meta(min_length=1)
+    ]
     """Tried in this order."""
     parameters: _Positive | None = None
     active_parameters: _Positive | None = None
@@ -137,7 +139,9 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         hosted = any(isinstance(source, ProviderSource) for source in self.sources)
         if hosted and (len(self.sources) > 1 or self.file):
-            raise ValueError("a provider's model has no weights and no other sources; give its weights a card of their own")
+            raise ValueError(
+                "a provider's model has no weights and no other sources; give its weights a card of their own"
+            )
         if self.list_prices and not hosted:
             raise ValueError("list_prices are a provider's; use prices")
         if self.file:
@@ -174,7 +178,9 @@ def parse_card(text: str) -> ModelCard:
 def cards() -> dict[str, ModelCard]:
     """All cards by name, in the order of their names. Raises ValueError if one is malformed."""
     found = {}
-    for file in sorted(resources.files("argosy.catalog").joinpath("cards").iterdir(), key=lambda file: file.name.removesuffix(".toml")):
+    for file in sorted(
+        resources.files("argosy.catalog").joinpath("cards").iterdir(), key=lambda file: file.name.removesuffix(".toml")
+    ):
         if file.name.endswith(".toml"):
             try:
                 card = parse_card(file.read_text("utf-8"))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from argosy.catalog.model_card import ModelCard, Modality, ProviderSource
+from argosy.catalog.model_card import Modality, ModelCard, ProviderSource
 
 
 @dataclass(frozen=True)

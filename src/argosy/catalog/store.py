@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from argosy.catalog.lineage import Lineage
 from argosy.catalog.model_card import card
 from argosy.catalog.provider import Provider, no_provider
-from argosy.catalog.tables import licence_acceptances, model_versions, providers
+from argosy.catalog.tables import aliases, licence_acceptances, model_versions, providers
 from argosy.core import Conflict, NotFound, new_id, now
 from argosy.runtime import Transaction, bump_version
 
@@ -30,6 +30,18 @@ class ModelVersion:
     size_bytes: int
     lineage: Lineage
     created_at: int
+    """Unix seconds."""
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A project's own name for a model, which may be moved to another."""
+
+    project_id: str
+    name: str
+    target: str
+    """The name of a base model, of a provider's model, or of one of the project's adapters."""
+    moved_at: int
     """Unix seconds."""
 
 
@@ -146,6 +158,35 @@ def remove_provider(tx: Transaction, name: str) -> None:
     find_provider(tx, name)
     tx.execute(delete(providers).where(providers.c.name == name))
     bump_version(tx)
+
+
+def set_alias(tx: Transaction, project_id: str, name: str, target: str) -> Alias:
+    """Point the name at a model, in one step: every request is answered by the old one or by the new one."""
+    alias = Alias(project_id, name, target, now())
+    tx.execute(delete(aliases).where(aliases.c.project_id == project_id, aliases.c.name == name))
+    tx.execute(insert(aliases).values(**vars(alias)))
+    bump_version(tx)
+    return alias
+
+
+def remove_alias(tx: Transaction, project_id: str, name: str) -> bool:
+    """Take the name back; False if the project has no such alias."""
+    mine = (aliases.c.project_id == project_id, aliases.c.name == name)
+    if tx.execute(delete(aliases).where(*mine)).rowcount == 0:
+        return False
+    bump_version(tx)
+    return True
+
+
+def list_aliases(tx: Transaction, project_id: str) -> list[Alias]:
+    """The project's aliases, by name."""
+    mine = select(aliases).where(aliases.c.project_id == project_id).order_by(aliases.c.name)
+    return [Alias(**row._mapping) for row in tx.execute(mine)]
+
+
+def all_aliases(tx: Transaction) -> list[Alias]:
+    """The aliases of every project: what the gateway holds."""
+    return [Alias(**row._mapping) for row in tx.execute(select(aliases))]
 
 
 def _model(row: Row[Any]) -> ModelVersion:

@@ -48,3 +48,13 @@ providers = Table(
     Column("hint", String(20), nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
+
+# A name that a project moves from one model to another. What it stands for is looked up with every request.
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("project_id", ForeignKey("projects.id"), primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("target", String(200), nullable=False),
+    Column("moved_at", BigInteger, nullable=False),
+)

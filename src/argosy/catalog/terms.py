@@ -1,7 +1,5 @@
 """Licences are kept: what must be accepted first is refused until it is, and what the terms forbid is refused for good."""
 
-from dataclasses import dataclass
-
 from argosy.catalog.licence import Licence, Use, licence
 from argosy.catalog.model_card import ModelCard
 from argosy.catalog.store import Acceptance, accepted, record_acceptance

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from argosy.cli.client import JsonOption, connect, get, post, show
+from argosy.cli.client import JsonOption, connect, get, post, put, show
 from argosy.cli.platform import HomeOption, read_settings
 from argosy.core import Invalid
 
@@ -33,9 +33,7 @@ def pull(name: ModelArgument, home: HomeOption = None) -> None:
 def models(
     words: Annotated[list[str] | None, typer.Argument(help="Words of the name, title, publisher or family.")] = None,
     family: Annotated[str | None, typer.Option(help="Such as qwen3.")] = None,
-    modality: Annotated[
-        str | None, typer.Option(help="chat, completion, embedding, rerank, vision or image.")
-    ] = None,
+    modality: Annotated[str | None, typer.Option(help="chat, completion, embedding, rerank, vision or image.")] = None,
     language: Annotated[str | None, typer.Option(help="ISO 639, such as zh.")] = None,
     licence: Annotated[str | None, typer.Option(help="An id from 'argosy licences'.")] = None,
     provider: Annotated[str | None, typer.Option(help="A company whose API offers it.")] = None,
@@ -114,6 +112,27 @@ def deploy(
 def deployments(as_json: JsonOption = False) -> None:
     """List deployments and their states."""
     show(get("/deployments")["data"], ["id", "model", "engine", "state", "error"], as_json=as_json)
+
+
+def alias(
+    name: Annotated[str, typer.Argument(help="The name that callers use, such as chat-default.")],
+    target: Annotated[str | None, typer.Argument(help="The model it is to stand for.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the name back.")] = False,
+) -> None:
+    """Point a name at a model; every request is answered by the old one or by the new one, none is lost."""
+    if remove:
+        connect().delete(f"/aliases/{name}", cast_to=object)
+        print(f"{name} is removed")
+        return
+    if target is None:
+        raise Invalid("Name the model that the alias is to stand for.", code="target_missing")
+    put(f"/aliases/{name}", {"target": target})
+    print(f"{name} -> {target}")
+
+
+def aliases(as_json: JsonOption = False) -> None:
+    """List the project's aliases."""
+    show(get("/aliases")["data"], ["id", "target", "moved_at"], as_json=as_json)
 
 
 def undeploy(deployment_id: Annotated[str, typer.Argument(help="An id from 'argosy deployments'.")]) -> None:

@@ -16,7 +16,9 @@ NameArgument = Annotated[str, typer.Argument(help="Such as openai; 'argosy provi
 @app.command()
 def add(
     name: NameArgument,
-    base_url: Annotated[str | None, typer.Option(help="Where OpenAI's paths lie, if the name is not a known one.")] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="Where OpenAI's paths lie, if the name is not a known one.")
+    ] = None,
     auth: Annotated[str | None, typer.Option(help="bearer, api-key or x-api-key.")] = None,
     private: Annotated[bool, typer.Option("--private", help="Its address may be inside this network.")] = False,
     no_key: Annotated[bool, typer.Option("--no-key", help="It asks for no key.")] = False,

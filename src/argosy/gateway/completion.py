@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from argosy.billing import Intent, Journal
@@ -114,6 +115,8 @@ class Gateway:
 
         Raises NotFound, Invalid, and Unavailable without a price.
         """
+        if (meant := self._table.resolve(caller.project_id, request.model)) != request.model:
+            request = replace(request, model=meant)
         offer = self._table.find(caller.project_id, request.model)
         check_kind(request, offer.route.modality)
         parts = [Part() for _ in range(request.parts)]

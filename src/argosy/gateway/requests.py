@@ -91,7 +91,6 @@ class Request:
             added.append(b'"prompt":' + self.prompts[part // self.n])
         return self.body[: self.body.rindex(b"}")] + b"," + b",".join(added) + b"}" if added else self.body
 
-
     def provider_body(self, model: str, part: int) -> bytes:
         """The body for a provider, which calls the model by its own name. No member is in it twice: not every provider
         reads the last.

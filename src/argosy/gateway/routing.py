@@ -7,12 +7,11 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from argosy.billing import Price, current_prices, price_for
-from argosy.catalog import adapters_of
+from argosy.catalog import adapters_of, all_aliases
 from argosy.core import Invalid, NotFound, Unavailable
 from argosy.gateway.requests import Kind, Request, encode_members
 from argosy.runtime import Database, Transaction, Vault, read_version
 from argosy.serving import PROVIDER, Route, engine_request, list_deployments, modality_of, routes
-
 
 _log = structlog.get_logger()
 
@@ -41,11 +40,14 @@ class Configuration:
 
     routes: Sequence[Route]
     prices: Mapping[str, Price]
+    aliases: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """By project and name: the model that is meant."""
 
 
 def read_configuration(tx: Transaction) -> Configuration:
     """Routes and prices as they stand. Models without a replica come first, so that a route takes their place."""
-    return Configuration([*expected(tx), *routes(tx)], current_prices(tx))
+    aliases = {(alias.project_id, alias.name): alias.target for alias in all_aliases(tx)}
+    return Configuration([*expected(tx), *routes(tx)], current_prices(tx), aliases)
 
 
 def expected(tx: Transaction) -> list[Route]:
@@ -103,6 +105,7 @@ class RouteTable:
         self._database, self._read, self._vault = database, read, vault
         self._version = -1
         self._offers: dict[str, Offer] = {}
+        self._aliases: Mapping[tuple[str, str], str] = {}
 
     def refresh(self) -> bool:
         """Load the configuration again if it was changed; says whether it did."""
@@ -112,7 +115,7 @@ class RouteTable:
             if version == self._version:
                 return False
             found = self._read(tx)
-        self._offers = dict(self._offered(found))
+        self._offers, self._aliases = dict(self._offered(found)), found.aliases
         self._version = version
         return True
 
@@ -128,6 +131,10 @@ class RouteTable:
                 retry_after_s=30,
             )
         return offer
+
+    def resolve(self, project_id: str, model: str) -> str:
+        """The model that a project means by a name: what its alias stands for now, else the name itself."""
+        return self._aliases.get((project_id, model), model) if self._aliases else model
 
     def models(self, project_id: str) -> list[Route]:
         """The routes that a project may use and that a replica answers for now, by name."""
@@ -164,4 +171,3 @@ class RouteTable:
 
 def _visible(route: Route, project_id: str) -> bool:
     return route.project_id is None or route.project_id == project_id
-

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argosy.serving.deployments import Provided, deploy, served_file
     from argosy.serving.engines import ENGINES
-    from argosy.serving.room import estimate, require_room
     from argosy.serving.reconciler import Reconciler
+    from argosy.serving.room import estimate, require_room
     from argosy.serving.route import Route, engine_request, modality_of, routes
     from argosy.serving.store import (
         PROVIDER,

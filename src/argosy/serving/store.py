@@ -9,7 +9,6 @@ from argosy.core import NotFound, new_id, now
 from argosy.runtime import Transaction, bump_version
 from argosy.serving.tables import deployments, replicas
 
-
 PROVIDER = "provider"
 """The engine of deployments that a provider answers for: there are no replicas, and nothing to reconcile."""
 
@@ -91,7 +90,9 @@ def stop_deployment(tx: Transaction, deployment_id: str) -> Deployment:
     """Ask for it to be drained and stopped. Raises NotFound."""
     found = find_deployment(tx, deployment_id)
     if found.desired != "stopped":
-        values = {"desired": "stopped", "updated_at": now()} | ({"state": "stopped"} if found.engine == PROVIDER else {})
+        values = {"desired": "stopped", "updated_at": now()} | (
+            {"state": "stopped"} if found.engine == PROVIDER else {}
+        )
         tx.execute(update(deployments).where(deployments.c.id == found.id).values(values))
         bump_version(tx)
     return find_deployment(tx, deployment_id)

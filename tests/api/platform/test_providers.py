@@ -58,7 +58,11 @@ async def test_its_model_answers_under_our_name_with_its_key_and_is_billed(api, 
     assert (await offer(api, company))["state"] == "ready"
     answer = await api.ask(model="grand", seed=7)
     assert (answer.model, answer.choices[0].message.content) == ("grand", "Hello, world!")
-    assert company.bodies[0] == {"model": "grand-2026", "messages": [{"role": "user", "content": "Say hello"}], "seed": 7}
+    assert company.bodies[0] == {
+        "model": "grand-2026",
+        "messages": [{"role": "user", "content": "Say hello"}],
+        "seed": 7,
+    }
     assert company.headers[0]["authorization"] == f"Bearer {KEY}"
     assert company.paths == ["/api/v3/chat/completions"]
     assert "grand" in [model.id for model in (await api.client().models.list()).data]

@@ -1,4 +1,4 @@
-"""Accepted licences, and providers
+"""Accepted licences, providers, aliases
 
 Revision: 0002, after 0001.
 """
@@ -22,7 +22,9 @@ def upgrade() -> None:
         sa.Column("key_id", sa.String(length=40), nullable=False),
         sa.Column("accepted_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name=op.f("fk_licence_acceptances_key_id_api_keys")),
-        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_licence_acceptances_project_id_projects")),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["projects.id"], name=op.f("fk_licence_acceptances_project_id_projects")
+        ),
         sa.PrimaryKeyConstraint("project_id", "licence", "version", name=op.f("pk_licence_acceptances")),
     )
     op.create_table(
@@ -40,8 +42,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_providers")),
         sa.UniqueConstraint("name", name=op.f("uq_providers_name")),
     )
+    op.create_table(
+        "aliases",
+        sa.Column("project_id", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("target", sa.String(length=200), nullable=False),
+        sa.Column("moved_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_aliases_project_id_projects")),
+        sa.PrimaryKeyConstraint("project_id", "name", name=op.f("pk_aliases")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("aliases")
     op.drop_table("providers")
     op.drop_table("licence_acceptances")
