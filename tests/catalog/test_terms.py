@@ -45,7 +45,7 @@ def test_a_community_licence_is_refused_until_the_project_accepts_it(database, p
     project_id, key_id = project
     with database.write() as tx:
         other = create_project(tx, project_id, "other").id
-        with pytest.raises(Forbidden, match="argosy licences accept llama-3.1") as refused:
+        with pytest.raises(Forbidden, match=r"argosy licences accept llama-3\.1") as refused:
             require_licence(tx, project_id, LLAMA, "deploy")
         assert refused.value.code == "licence_not_accepted"
         accept_licence(tx, project_id, "llama-3.1", key_id)

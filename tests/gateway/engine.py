@@ -42,7 +42,7 @@ class Engine:
     async def models(self, request: web.Request) -> web.Response:
         """As a provider lists its models."""
         if request.headers.get("authorization") != "Bearer sk-of-the-provider-0123":
-            return web.json_response({"error": {"message": "bad key of account 42"}}, status=401)
+            return web.json_response({"error": {"message": "bad key of account 4711"}}, status=401)
         return web.json_response({"object": "list", "data": [{"id": "grand"}, {"id": "models/small"}]})
 
     async def _answer(self, request: web.Request, body: dict[str, Any], fault: str) -> web.StreamResponse:
@@ -101,9 +101,9 @@ def _numbers(body: dict[str, Any]) -> dict[str, Any]:
 _REFUSALS: dict[str, tuple[int, dict[str, Any]]] = {
     "loading": (503, {"code": 503, "message": "Loading model", "type": "unavailable_error"}),
     "failure": (500, {"code": 500, "message": "segfault in /usr/lib/secret.so", "type": "server_error"}),
-    "limit": (429, {"message": "account 42 is over its limit"}),
-    "bad key": (401, {"message": "bad key of account 42"}),
-    "no model": (404, {"message": "no such model for account 42"}),
+    "limit": (429, {"message": "account 4711 is over its limit"}),
+    "bad key": (401, {"message": "bad key of account 4711"}),
+    "no model": (404, {"message": "no such model for account 4711"}),
     "moved": (302, {"message": "elsewhere"}),
     "bad": (
         400,

@@ -25,6 +25,7 @@ ALLOWED = {
     "argosy.catalog.store.remove_provider",
     # The price list is the platform's: the same for every project.
     "argosy.billing.store.ensure_price",
+    "argosy.billing.store.standing_price",
     "argosy.billing.store.current_prices",
     "argosy.billing.store.price_history",
     "argosy.billing.store.prices_by_id",

@@ -50,5 +50,5 @@ def test_the_operator_may_bring_the_key(tmp_path):
 
 @pytest.mark.parametrize("text", ["short", "!!", base64.b64encode(b"k" * 16).decode()])
 def test_a_malformed_key_is_refused(tmp_path, text):
-    with pytest.raises(ValueError, match="ARGOSY_SECRET_KEY|16 bytes|3 bytes"):
+    with pytest.raises(ValueError, match=r"ARGOSY_SECRET_KEY|16 bytes|3 bytes"):
         open_vault(tmp_path, {"ARGOSY_SECRET_KEY": text})

@@ -25,7 +25,7 @@ class KnownProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{1,39}$")]
     title: str
     base_url: Annotated[str, msgspec.Meta(pattern="^https://")] | None = None
-    """Below it lie OpenAI's paths, such as ``/chat/completions``. None where every customer has an address of its own."""
+    """Below it lie OpenAI's paths, such as ``/chat/completions``. None where every customer has an own address."""
     auth: Auth = "bearer"
 
 

@@ -1,4 +1,4 @@
-"""Licences are kept: what must be accepted first is refused until it is, and what the terms forbid is refused for good."""
+"""Licences are kept: what must be accepted first is refused until it is, and what the terms forbid always is."""
 
 from argosy.catalog.licence import Licence, Use, licence
 from argosy.catalog.model_card import ModelCard

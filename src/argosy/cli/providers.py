@@ -23,7 +23,7 @@ def add(
     private: Annotated[bool, typer.Option("--private", help="Its address may be inside this network.")] = False,
     no_key: Annotated[bool, typer.Option("--no-key", help="It asks for no key.")] = False,
 ) -> None:
-    """Add a provider, or give it a new key, and try it. The key is read from ARGOSY_PROVIDER_KEY, a pipe, or a prompt."""
+    """Add a provider, or give it a new key, and try it. The key comes from ARGOSY_PROVIDER_KEY, a pipe or a prompt."""
     key = None if no_key else _read_key(name)
     body = {"name": name, "key": key, "base_url": base_url, "auth": auth, "private": private}
     made = post("/providers", {field: value for field, value in body.items() if value is not None})

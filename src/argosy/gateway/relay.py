@@ -38,7 +38,7 @@ class Lost(Exception):
 
 
 class Relay:
-    """Sends bodies to engines and providers. Leaving an answer half read closes its connection, which tells the engine to stop."""
+    """Sends bodies to engines and providers. Leaving an answer half read closes its connection: they then stop."""
 
     def __init__(self, deadlines: Deadlines) -> None:
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=deadlines.connect, sock_read=deadlines.silence)

@@ -1,4 +1,4 @@
-"""Secrets that must be read again, such as a provider's key: encrypted at rest with a key that is not in the database."""
+"""Secrets that must be read again, such as a provider's key: encrypted with a key that is not in the database."""
 
 import base64
 import binascii

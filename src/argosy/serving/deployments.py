@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from argosy.billing import ensure_price
+from argosy.billing import current_prices, ensure_price, standing_price
 from argosy.catalog import FREE, ModelCard, Prices, ProviderSource, card, cards, find_provider, require_licence
 from argosy.core import Invalid
 from argosy.runtime import Transaction
@@ -34,15 +34,18 @@ def deploy(
     """Ask for ``model`` to be served; harmless to repeat, and the way to retry after a failure.
 
     Without ``engine``, models with a card run on llama.cpp, or at the provider that the card names; the name ``echo``
-    needs no card, and neither does any name on the echo engine or with ``provided``. ``prices``, else those on the
-    card, become the model's. Raises Invalid (no such engine, or an unusable name), NotFound (no such card or
-    provider), Forbidden (a licence that the project has not accepted).
+    needs no card, and neither does any name on the echo engine or with ``provided``. ``prices`` become the model's;
+    without any, the price that it has stays, or else that on the card begins. Raises Invalid (no such engine, an
+    unusable name, no price), NotFound (no such card or provider), Forbidden (a licence that was not accepted).
     """
     known = cards().get(model)
     if provided is None and known and known.hosted and engine is None:
         provided = _as_on_card(known)
     if provided:
-        return _deploy_provided(tx, project_id, model, provided, prices or _list_prices(model, known))
+        _check_name(model)
+        find_provider(tx, provided.provider)
+        _set_price(tx, model, prices, _list_prices(known))
+        return want_provided(tx, project_id, model, provided.provider, provided.model)
     engine = engine or (_ECHO if model == _ECHO else "llama_cpp")
     if engine not in ENGINES:
         raise Invalid(
@@ -52,9 +55,9 @@ def deploy(
         )
     if engine == _ECHO:
         _check_name(model)
-        ensure_price(tx, model, prices or FREE)
+        _set_price(tx, model, prices, FREE)
     else:
-        ensure_price(tx, model, prices or _check_card(tx, project_id, card(model)).own_prices)
+        _set_price(tx, model, prices, _check_card(tx, project_id, card(model)).own_prices)
     return want_deployment(tx, project_id, model, engine)
 
 
@@ -79,19 +82,17 @@ def _check_card(tx: Transaction, project_id: str, wanted: ModelCard) -> ModelCar
     return wanted
 
 
-def _deploy_provided(
-    tx: Transaction, project_id: str, model: str, provided: Provided, prices: Prices | None
-) -> Deployment:
-    _check_name(model)
-    find_provider(tx, provided.provider)
-    if prices is None:
+def _set_price(tx: Transaction, model: str, given: Prices | None, default: Prices | None) -> None:
+    if given:
+        ensure_price(tx, model, given)
+    elif default:
+        standing_price(tx, model, default)
+    elif model not in current_prices(tx):
         raise Invalid(
             f"No price is known for '{model}', so its use could not be billed. Give 'prices' with the deployment.",
             code="price_missing",
             param="prices",
         )
-    ensure_price(tx, model, prices)
-    return want_provided(tx, project_id, model, provided.provider, provided.model)
 
 
 def _as_on_card(known: ModelCard) -> Provided:
@@ -100,7 +101,7 @@ def _as_on_card(known: ModelCard) -> Provided:
     return Provided(source.provider, source.model)
 
 
-def _list_prices(model: str, known: ModelCard | None) -> Prices | None:
+def _list_prices(known: ModelCard | None) -> Prices | None:
     """What the provider asks, handed on as it is."""
     listed = known and known.list_prices
     if not listed or listed.input is None:

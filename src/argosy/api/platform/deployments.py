@@ -5,9 +5,10 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from argosy import serving
+from argosy import billing, serving
 from argosy.api.context import AdminCaller, InferenceCaller, PlatformParts
 from argosy.catalog import Prices
+from argosy.runtime import Transaction
 from argosy.serving import Deployment, ReplicaRow
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
@@ -55,7 +56,7 @@ def create_deployment(body: NewDeployment, platform: PlatformParts, caller: Admi
         provided = serving.Provided(body.provider, body.provider_model or body.model) if body.provider else None
         prices = body.prices.prices() if body.prices else None
         made = serving.deploy(tx, caller.project_id, body.model, body.engine, provided, prices)
-        return _wire(made, serving.list_replicas(tx, made.id))
+        return _wire(tx, made, serving.list_replicas(tx, made.id))
 
 
 @router.get("")
@@ -63,8 +64,8 @@ def list_deployments(platform: PlatformParts, caller: InferenceCaller) -> dict[s
     """List all deployments: they serve every project of the platform."""
     with platform.database.read() as tx:
         rows = serving.list_replicas(tx)
-        found = serving.list_deployments(tx)
-    return {"object": "list", "data": [_wire(one, rows) for one in found], "has_more": False}
+        data = [_wire(tx, one, rows) for one in serving.list_deployments(tx)]
+    return {"object": "list", "data": data, "has_more": False}
 
 
 @router.get("/{deployment}")
@@ -72,7 +73,7 @@ def retrieve_deployment(deployment: str, platform: PlatformParts, caller: Infere
     """One deployment, by its id or by its model's name."""
     with platform.database.read() as tx:
         found = serving.find_deployment(tx, deployment)
-        return _wire(found, serving.list_replicas(tx, found.id))
+        return _wire(tx, found, serving.list_replicas(tx, found.id))
 
 
 @router.delete("/{deployment}")
@@ -80,14 +81,16 @@ def delete_deployment(deployment: str, platform: PlatformParts, caller: AdminCal
     """Finish the requests in flight, then stop. Its adapters stay, and answer again when it is deployed again."""
     with platform.database.write() as tx:
         found = serving.stop_deployment(tx, serving.find_deployment(tx, deployment).id)
-        return _wire(found, serving.list_replicas(tx, found.id))
+        return _wire(tx, found, serving.list_replicas(tx, found.id))
 
 
-def _wire(deployment: Deployment, rows: list[ReplicaRow]) -> dict[str, Any]:
+def _wire(tx: Transaction, deployment: Deployment, rows: list[ReplicaRow]) -> dict[str, Any]:
     """The wire's shape. Only what a caller may use: no addresses, no process ids."""
     state = deployment.state
     if deployment.desired == "stopped" and state != "stopped":
         state = "draining"
+    price = billing.current_prices(tx).get(deployment.model)
+    fields = ("currency", "input", "cached_input", "output", "training")
     return {
         "id": deployment.id,
         "object": "deployment",
@@ -96,6 +99,7 @@ def _wire(deployment: Deployment, rows: list[ReplicaRow]) -> dict[str, Any]:
         "state": state,
         "error": deployment.error,
         "detail": deployment.detail,
+        "prices": price and {field: getattr(price, field) for field in fields},
         "replicas": [
             {"id": row.id, "state": row.state, "adapters": len(row.adapters), "error": row.error}
             for row in rows
