@@ -58,6 +58,7 @@ class DeploymentEntry(_Strict, frozen=True):
     engine: str | None = None
     provider: str | None = None
     provider_model: str | None = None
+    idle_unload_s: int | None = None
     prices: PricesEntry | None = None
 
 
@@ -162,6 +163,8 @@ def _deployment_differences(name: str, entry: DeploymentEntry, there: Mapping[st
         differs.append("provider")
     if entry.provider and (entry.provider_model or name) != there["detail"].get("provider_model"):
         differs.append("provider_model")
+    if entry.idle_unload_s != there.get("idle_unload_s"):
+        differs.append("idle_unload_s")
     wanted, now = entry.prices, there.get("prices")
     if wanted and _full(msgspec.to_builtins(wanted)) != now:
         differs.append("prices")

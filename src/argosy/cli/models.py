@@ -81,6 +81,14 @@ def parse_count(text: str) -> int:
     return round(float(match[1]) * {"": 1, "k": 1e3, "m": 1e6, "b": 1e9}[match[2]])
 
 
+def parse_duration(text: str) -> int:
+    """``90s``, ``10m``, ``2h`` or a number of seconds. Raises Invalid."""
+    match = re.fullmatch(r"(\d+)([smh]?)", text.strip().lower())
+    if match is None:
+        raise Invalid(f"'{text}' is not a duration. Write 90s, 10m or 2h.", code="invalid_duration")
+    return int(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
 def _offered(card: dict[str, Any]) -> str:
     if card["fit"] is None:
         return "hosted"
@@ -102,9 +110,13 @@ def deploy(
     name: ModelArgument,
     provider: Annotated[str | None, typer.Option(help="A provider that answers for it; see 'argosy provider'.")] = None,
     provider_model: Annotated[str | None, typer.Option(help="What the provider calls it, if not the same.")] = None,
+    idle_unload: Annotated[
+        str | None, typer.Option(help="Unload after so long without a request, such as 10m; the next one loads it.")
+    ] = None,
 ) -> None:
     """Deploy a model: pull, fit, start. Returns at once; 'argosy deployments' shows how far it is."""
-    body = {"model": name, "provider": provider, "provider_model": provider_model}
+    seconds = idle_unload and parse_duration(idle_unload)
+    body = {"model": name, "provider": provider, "provider_model": provider_model, "idle_unload_s": seconds}
     made = post("/deployments", {field: value for field, value in body.items() if value is not None})
     print(f"{made['id']} {made['state']}")
 

@@ -85,6 +85,8 @@ class Dispatch:
                 except Lost:
                     losses += 1
                     _check_loss(begun=call.meter.parts[index].begun, losses=losses)
+            else:
+                await self._table.demand(offer.route.base_model)
             if asyncio.get_running_loop().time() >= until:
                 raise _unreached(call.request.model, offer)
             await asyncio.sleep(self._deadlines.poll)

@@ -1,5 +1,7 @@
 """What a model name leads to, in memory: routes and prices, read again when the configuration's version changes."""
 
+import asyncio
+import contextlib
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,9 +13,10 @@ from argosy.catalog import adapters_of, all_aliases
 from argosy.core import Invalid, NotFound, Unavailable
 from argosy.gateway.requests import Kind, Request, encode_members
 from argosy.runtime import Database, Transaction, Vault, read_version
-from argosy.serving import PROVIDER, Route, engine_request, list_deployments, modality_of, routes
+from argosy.serving import PROVIDER, Route, ask_for, engine_request, list_deployments, modality_of, routes
 
 _log = structlog.get_logger()
+_DEMAND_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class RouteTable:
         self._version = -1
         self._offers: dict[str, Offer] = {}
         self._aliases: Mapping[tuple[str, str], str] = {}
+        self._demanded: dict[str, float] = {}
 
     def refresh(self) -> bool:
         """Load the configuration again if it was changed; says whether it did."""
@@ -135,6 +139,19 @@ class RouteTable:
     def resolve(self, project_id: str, model: str) -> str:
         """The model that a project means by a name: what its alias stands for now, else the name itself."""
         return self._aliases.get((project_id, model), model) if self._aliases else model
+
+    async def demand(self, base_model: str) -> None:
+        """A request waits for this model: have it loaded, if it is unloaded. Asks at most once a second."""
+        now = asyncio.get_running_loop().time()
+        if now - self._demanded.get(base_model, -_DEMAND_EVERY_S) < _DEMAND_EVERY_S:
+            return
+        self._demanded[base_model] = now
+        with contextlib.suppress(Exception):  # the refresher tells of an outage
+            await asyncio.to_thread(self._ask_for, base_model)
+
+    def _ask_for(self, base_model: str) -> None:
+        with self._database.write() as tx:
+            ask_for(tx, base_model)
 
     def models(self, project_id: str) -> list[Route]:
         """The routes that a project may use and that a replica answers for now, by name."""

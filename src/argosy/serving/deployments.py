@@ -30,9 +30,11 @@ def deploy(
     engine: str | None = None,
     provided: Provided | None = None,
     prices: Prices | None = None,
+    idle_unload_s: int | None = None,
 ) -> Deployment:
     """Ask for ``model`` to be served; harmless to repeat, and the way to retry after a failure.
 
+    After ``idle_unload_s`` seconds without a request its engine is unloaded, and loaded again by the next one.
     Without ``engine``, models with a card run on llama.cpp, or at the provider that the card names; the name ``echo``
     needs no card, and neither does any name on the echo engine or with ``provided``. ``prices`` become the model's;
     without any, the price that it has stays, or else that on the card begins. Raises Invalid (no such engine, an
@@ -58,7 +60,7 @@ def deploy(
         _set_price(tx, model, prices, FREE)
     else:
         _set_price(tx, model, prices, _check_card(tx, project_id, card(model)).own_prices)
-    return want_deployment(tx, project_id, model, engine)
+    return want_deployment(tx, project_id, model, engine, idle_unload_s)
 
 
 def served_file(tx: Transaction, model: str) -> Path | None:

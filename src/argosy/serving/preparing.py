@@ -27,6 +27,8 @@ class Prepared:
     model_path: str
     context_length: int
     detail: dict[str, Any] = field(default_factory=dict)
+    memory_bytes: int = 0
+    """What an engine takes: its weights, and the room of all requests."""
 
 
 class Preparation:
@@ -57,7 +59,8 @@ def prepare(model: str, engine: str, home: Path, tell: Callable[[str, str], None
     """
     if engine == "echo":
         known = cards().get(model)
-        return Prepared("", known.context_length if known else _ECHO_CONTEXT, {"quantisation": "none"})
+        context = known and known.context_length
+        return Prepared("", context or _ECHO_CONTEXT, detail={"quantisation": "none"})
     if not all(importlib.util.find_spec(package) for package in ("xllamacpp", "gguf")):
         raise Unavailable(MISSING, code="engine_missing")
     source = pull(card(model), home, lambda progress: tell("pulling", _line(progress)))
@@ -72,7 +75,8 @@ def prepare(model: str, engine: str, home: Path, tell: Callable[[str, str], None
         "tokens_per_second": {form: asdict(speed) for form, speed in fitted.measured.items()},
         "note": fitted.note or None,
     }
-    return Prepared(str(fitted.path), room, detail)
+    memory = fitted.path.stat().st_size + room * _SLOTS * fitted.shape.kv_bytes_per_token
+    return Prepared(str(fitted.path), room, {**detail, "memory_bytes": memory}, memory)
 
 
 def _numbers(source: Path) -> Prepared:
@@ -84,7 +88,9 @@ def _numbers(source: Path) -> Prepared:
         source = packed
     shape = shape_of(source)
     room = min(shape.context_length, _NUMBERS_CONTEXT_MAX)
-    return Prepared(str(source), room, {"file": str(source), "quantisation": shape.shipped})
+    memory = source.stat().st_size
+    detail = {"file": str(source), "quantisation": shape.shipped, "memory_bytes": memory}
+    return Prepared(str(source), room, detail, memory)
 
 
 def _line(progress: Progress) -> str:

@@ -91,8 +91,14 @@ class Replica:
 
     def in_flight(self) -> int:
         """Requests that it computes or that wait in it. Raises OSError."""
-        counts = re.findall(rb"^llamacpp:requests_(?:processing|deferred) (\d+)", self.ask("/metrics"), re.MULTILINE)
-        return sum(map(int, counts))
+        return self.work()[0]
+
+    def work(self, timeout_s: float = 5) -> tuple[int, tuple[int, ...]]:
+        """Requests in flight, and counts that grow with every request. Raises OSError."""
+        said = self.ask("/metrics", timeout_s=timeout_s)
+        in_flight = re.findall(rb"^llamacpp:requests_(?:processing|deferred) (\d+)", said, re.MULTILINE)
+        done = re.findall(rb"^llamacpp:\w+_total (\d+)", said, re.MULTILINE)
+        return sum(map(int, in_flight)), tuple(map(int, done))
 
     def ask(self, path: str, body: dict[str, Any] | None = None, timeout_s: float = 5) -> bytes:
         """One HTTP exchange: POST with a body, GET without. Raises OSError, also for an answer that is no success."""

@@ -45,6 +45,8 @@ class NewDeployment(BaseModel):
     """A provider that was added; left out, the one on the model's card, if any."""
     provider_model: str | None = None
     """What the provider calls the model; left out, the same name."""
+    idle_unload_s: int | None = Field(default=None, ge=10)
+    """Unload its engine after so many seconds without a request; the next one loads it again."""
     prices: NewPrices | None = None
     """What a call costs here; left out, what the card says."""
 
@@ -55,7 +57,7 @@ def create_deployment(body: NewDeployment, platform: PlatformParts, caller: Admi
     with platform.database.write() as tx:
         provided = serving.Provided(body.provider, body.provider_model or body.model) if body.provider else None
         prices = body.prices.prices() if body.prices else None
-        made = serving.deploy(tx, caller.project_id, body.model, body.engine, provided, prices)
+        made = serving.deploy(tx, caller.project_id, body.model, body.engine, provided, prices, body.idle_unload_s)
         return _wire(tx, made, serving.list_replicas(tx, made.id))
 
 
@@ -105,6 +107,7 @@ def _wire(tx: Transaction, deployment: Deployment, rows: list[ReplicaRow]) -> di
             for row in rows
             if row.deployment_id == deployment.id
         ],
+        "idle_unload_s": deployment.idle_unload_s,
         "created_at": deployment.created_at,
         "updated_at": deployment.updated_at,
     }

@@ -95,7 +95,7 @@ class EchoEngine:
 
     def __init__(self, spec: EngineSpec) -> None:
         self._spec = spec
-        self._in_flight = 0
+        self._in_flight = self._served = 0
 
     async def __call__(self, scope: dict[str, Any], receive: _Receive, send: _Send) -> None:
         """Answer one request."""
@@ -103,12 +103,16 @@ class EchoEngine:
         if path == "/health":
             await _reply(send, 200, b'{"status":"ok"}')
         elif path == "/metrics":
-            counts = f"llamacpp:requests_processing {self._in_flight}\nllamacpp:requests_deferred 0\n"
+            counts = (
+                f"llamacpp:requests_processing {self._in_flight}\nllamacpp:requests_deferred 0\n"
+                f"llamacpp:requests_total {self._served}\n"
+            )
             await _reply(send, 200, counts.encode(), b"text/plain")
         elif path in ("/v1/embeddings", "/v1/rerank"):
             await self._measure(path == "/v1/embeddings", receive, send)
         elif path in ("/v1/chat/completions", "/v1/completions"):
             self._in_flight += 1
+            self._served += 1
             try:
                 await self._complete(path == "/v1/chat/completions", receive, send)
             finally:

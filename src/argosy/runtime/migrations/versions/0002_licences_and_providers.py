@@ -1,4 +1,4 @@
-"""Accepted licences, providers, aliases
+"""Accepted licences, providers, aliases, engines that are unloaded
 
 Revision: 0002, after 0001.
 """
@@ -42,6 +42,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_providers")),
         sa.UniqueConstraint("name", name=op.f("uq_providers_name")),
     )
+    with op.batch_alter_table("deployments", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("idle_unload_s", sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column("asked_us", sa.BigInteger(), nullable=True))
     op.create_table(
         "aliases",
         sa.Column("project_id", sa.String(length=40), nullable=False),
@@ -55,5 +58,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("aliases")
+    with op.batch_alter_table("deployments", schema=None) as batch_op:
+        batch_op.drop_column("asked_us")
+        batch_op.drop_column("idle_unload_s")
     op.drop_table("providers")
     op.drop_table("licence_acceptances")
