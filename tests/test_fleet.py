@@ -17,7 +17,7 @@ private = true
 
 [deployments.house-gpt]
 provider = "openai"
-provider_model = "gpt-4o-mini"
+provider_model = "gpt-6-luna"
 prices = { currency = "USD", input = 150_000, output = 600_000 }
 
 [aliases]
@@ -36,7 +36,7 @@ THERE = Present(
         "house-gpt": {
             "state": "ready",
             "engine": "provider",
-            "detail": {"provider": "openai", "provider_model": "gpt-4o-mini"},
+            "detail": {"provider": "openai", "provider_model": "gpt-6-luna"},
             "prices": PRICES,
         },
     },
@@ -66,7 +66,7 @@ def test_the_bodies_are_those_of_the_public_api():
     assert made["deployment house-gpt"].body == {
         "model": "house-gpt",
         "provider": "openai",
-        "provider_model": "gpt-4o-mini",
+        "provider_model": "gpt-6-luna",
         "prices": {"currency": "USD", "input": 150_000, "output": 600_000, "training": 0},
     }
 
@@ -80,7 +80,7 @@ def test_where_they_agree_there_is_nothing_to_do():
     ("old", "new", "step"),
     [
         ("input = 150_000", "input = 160_000", "~ deployment house-gpt (prices)"),
-        ('provider_model = "gpt-4o-mini"', 'provider_model = "gpt-5"', "~ deployment house-gpt (provider_model)"),
+        ('provider_model = "gpt-6-luna"', 'provider_model = "gpt-5"', "~ deployment house-gpt (provider_model)"),
         ("10.0.0.7", "10.0.0.8", "~ provider house (base_url)"),
         ('= "house-gpt"', '= "smollm2-135m-instruct"', "~ alias chat-default -> smollm2-135m-instruct (now house-gpt)"),
     ],

@@ -7,7 +7,7 @@
 
     [deployments.house-gpt]               # a provider's model under a name of our own
     provider = "openai"
-    provider_model = "gpt-4o-mini"
+    provider_model = "gpt-6-luna"
     prices = { currency = "USD", input = 150_000, output = 600_000 }
 
     [aliases]

@@ -129,9 +129,9 @@ async def test_a_new_key_is_used_at_once_and_a_removed_provider_not_at_all(api, 
 
 async def test_a_hosted_card_names_its_provider(api):
     with pytest.raises(openai.NotFoundError, match="argosy provider add openai"):
-        await api.client().post("/deployments", body={"model": "gpt-4o-mini"}, cast_to=dict)
+        await api.client().post("/deployments", body={"model": "gpt-6-luna"}, cast_to=dict)
     await api.client().post("/providers", body={"name": "openai", "key": "sk-x"}, cast_to=dict)
-    made = await api.client().post("/deployments", body={"model": "gpt-4o-mini"}, cast_to=dict)
+    made = await api.client().post("/deployments", body={"model": "gpt-6-luna"}, cast_to=dict)
     assert (made["engine"], made["state"], made["detail"]["provider"]) == ("provider", "ready", "openai")
 
 
