@@ -29,7 +29,7 @@ from bench.tuning_speed import matmul_rate
 
 OUT = Path("out/bench")
 QUICK = "--quick"
-STARTER_FILE = Path(".starter/models") / STARTER / card(STARTER).file.name
+STARTER_FILE = Path(".starter/models") / STARTER / card(STARTER).pinned().name
 
 
 def quality(to: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from argosy.catalog.licence import Licence, licences
-from argosy.core import NotFound
+from argosy.core import Invalid, NotFound
 
 _Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,62}$")]
@@ -178,6 +178,17 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def own_prices(self) -> Prices:
         """What one pays for it here until the operator sets another price."""
         return self.prices or FREE
+
+    def pinned(self) -> WeightsFile:
+        """The file of weights. Raises Invalid for a card that names a repository only, or no weights at all."""
+        if self.file is None:
+            raise Invalid(
+                f"The card of '{self.name}' pins no file of weights yet, so it cannot be served here. "
+                "'argosy models --fits' lists what fits; the cards that pin a file are those with a 'file' in --json.",
+                code="weights_not_pinned",
+                param="model",
+            )
+        return self.file
 
     @property
     def terms(self) -> Licence:

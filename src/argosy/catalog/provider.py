@@ -77,7 +77,7 @@ def known_providers() -> dict[str, KnownProvider]:
 def settle(name: str, base_url: str | None, auth: Auth | None, private: bool) -> tuple[str, Auth]:
     """The address and the way to authenticate: what was given, or what is known. Raises Invalid."""
     known = known_providers().get(name)
-    base_url = base_url or (known and known.base_url)
+    base_url = base_url or (known.base_url if known else None)
     if base_url is None:
         ids = ", ".join(known_providers())
         hint = "its customers have addresses of their own" if known else f"known by name are {ids}"

@@ -34,21 +34,21 @@ def pull(
 
     The file appears whole and checked, or not at all, whatever happens; two pulls at once share one download.
     ``environment`` may name a hub mirror (``HF_ENDPOINT``) and a folder to look in first (``ARGOSY_MODELS_PATH``).
-    Raises OutOfSpace, or UpstreamFailed with what each source said.
+    Raises Invalid for a card without a pinned file, OutOfSpace, or UpstreamFailed with what each source said.
     """
-    folder = home / "models" / card.name
+    file, folder = card.pinned(), home / "models" / card.name
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / card.file.name
+    target = folder / file.name
     with _alone(folder, progress):
-        _tidy(folder, card.file)
+        _tidy(folder, file)
         if target.exists():
-            progress(Progress(f"Checking {card.file.name}"))
-            if _is_right(target, card.file):
+            progress(Progress(f"Checking {file.name}"))
+            if _is_right(target, file):
                 return target
-            progress(Progress(f"{card.file.name} is damaged; getting it again"))
+            progress(Progress(f"{file.name} is damaged; getting it again"))
             target.unlink()
-        with _disk_errors(folder, _part(folder, card.file)):
-            _fetch_any(card, target, progress, environment)
+        with _disk_errors(folder, _part(folder, file)):
+            _fetch_any(card, file, target, progress, environment)
     return target
 
 
@@ -67,22 +67,26 @@ def _tidy(folder: Path, file: WeightsFile) -> None:
 
 
 def _fetch_any(
-    card: ModelCard, target: Path, progress: Callable[[Progress], None], environment: Mapping[str, str]
+    card: ModelCard,
+    file: WeightsFile,
+    target: Path,
+    progress: Callable[[Progress], None],
+    environment: Mapping[str, str],
 ) -> None:
     failures = []
-    sources = sources_of(card, environment)
+    sources = sources_of(card, file, environment)
     for place, source in enumerate(sources, start=1):
         try:
-            _fetch(source, card.file, target, progress)
+            _fetch(source, file, target, progress)
             return
         except UpstreamFailed as error:
             # A disk that something else filled meanwhile makes pip fail in ways of its own; say what it really was.
-            _check_space(target.parent, card.file.size_bytes * copies(source))
+            _check_space(target.parent, file.size_bytes * copies(source))
             failures.append(error.message)
             if place < len(sources):
                 progress(Progress(f"{error.message} Trying {sources[place].label}"))
     raise UpstreamFailed(
-        f"No source delivered {card.name}. {' '.join(failures)} Connect to the internet, or put {card.file.name} "
+        f"No source delivered {card.name}. {' '.join(failures)} Connect to the internet, or put {file.name} "
         "into a folder and name that folder in ARGOSY_MODELS_PATH.",
         code="model_unavailable",
     )

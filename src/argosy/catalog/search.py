@@ -1,6 +1,6 @@
 """Finding cards: by family, kind, terms, languages, size and words."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from argosy.catalog.model_card import Modality, ModelCard, ProviderSource
@@ -29,25 +29,28 @@ class CardFilter:
 
 def find_cards(cards: Iterable[ModelCard], wanted: CardFilter) -> list[ModelCard]:
     """The cards that pass, in their order."""
-    tests = list(_tests(wanted))
-    return [card for card in cards if all(test(card) for test in tests)]
+    return [card for card in cards if _passes(card, wanted)]
 
 
-def _tests(wanted: CardFilter) -> Iterable[Callable[[ModelCard], bool]]:
-    for word in (wanted.words or "").casefold().split():
-        yield lambda card, word=word: word in f"{card.name} {card.title} {card.publisher} {card.family}".casefold()
-    for field in ("family", "modality", "licence", "hosted"):
-        if (value := getattr(wanted, field)) is not None:
-            yield lambda card, field=field, value=value: getattr(card, field) == value
-    if (language := wanted.language) is not None:
-        yield lambda card: language in card.languages
-    if (provider := wanted.provider) is not None:
-        yield lambda card: isinstance(card.sources[0], ProviderSource) and card.sources[0].provider == provider
-    if (commercial := wanted.commercial) is not None:
-        yield lambda card: card.terms.allows("commercial") == commercial
-    if (least := wanted.parameters_min) is not None:
-        yield lambda card: card.parameters is not None and card.parameters >= least
-    if (most := wanted.parameters_max) is not None:
-        yield lambda card: card.parameters is not None and card.parameters <= most
-    if (context := wanted.context_min) is not None:
-        yield lambda card: card.context_length is not None and card.context_length >= context
+def _passes(card: ModelCard, wanted: CardFilter) -> bool:
+    text = f"{card.name} {card.title} {card.publisher} {card.family}".casefold()
+    source = card.sources[0]
+    return (
+        all(word in text for word in (wanted.words or "").casefold().split())
+        and wanted.family in (None, card.family)
+        and wanted.modality in (None, card.modality)
+        and wanted.licence in (None, card.licence)
+        and wanted.hosted in (None, card.hosted)
+        and wanted.commercial in (None, card.terms.allows("commercial"))
+        and (wanted.language is None or wanted.language in card.languages)
+        and (wanted.provider is None or (isinstance(source, ProviderSource) and source.provider == wanted.provider))
+        and _within(card.parameters, wanted.parameters_min, wanted.parameters_max)
+        and _within(card.context_length, wanted.context_min, None)
+    )
+
+
+def _within(value: int | None, least: int | None, most: int | None) -> bool:
+    """Whether it lies between the bounds that are given; what is not known lies nowhere."""
+    if least is None and most is None:
+        return True
+    return value is not None and (least is None or value >= least) and (most is None or value <= most)

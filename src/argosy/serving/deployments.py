@@ -81,6 +81,7 @@ def _check_card(tx: Transaction, project_id: str, wanted: ModelCard) -> ModelCar
         )
     require_licence(tx, project_id, wanted, "deploy")
     require_room(wanted)
+    wanted.pinned()
     return wanted
 
 

@@ -13,7 +13,7 @@ from argosy.serving.engines import Announcement, EngineSpec, engine_command
 from argosy.serving.room import memory_bytes
 
 _CANARY = {"messages": [{"role": "user", "content": "Ahoy"}], "max_tokens": 1, "temperature": 0}
-_NUMBER_CANARIES = {
+_NUMBER_CANARIES: dict[str, tuple[str, dict[str, Any], str]] = {
     "embedding": ("/v1/embeddings", {"input": "Ahoy"}, "data"),
     "rerank": ("/v1/rerank", {"query": "Ahoy", "documents": ["Ahoy"]}, "results"),
 }

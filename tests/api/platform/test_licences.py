@@ -18,13 +18,15 @@ async def test_a_licence_is_read_and_accepted_by_an_administrator(api):
     assert stranger is None
 
 
-async def test_a_model_is_deployed_only_after_its_licence_was_accepted(api):
+async def test_a_model_is_let_through_only_after_its_licence_was_accepted(api):
     body = {"model": "gemma-3-1b-it"}
     with pytest.raises(openai.PermissionDeniedError, match="argosy licences accept gemma") as refused:
         await api.client().post("/deployments", body=body, cast_to=dict)
     assert refused.value.code == "licence_not_accepted"
     await api.client().post("/licences/gemma/accept", cast_to=dict)
-    assert (await api.client().post("/deployments", body=body, cast_to=dict))["model"] == "gemma-3-1b-it"
+    with pytest.raises(openai.BadRequestError) as unpinned:  # the next hurdle
+        await api.client().post("/deployments", body=body, cast_to=dict)
+    assert unpinned.value.code == "weights_not_pinned"
 
 
 async def test_an_unknown_licence_is_not_found(api):
