@@ -163,7 +163,7 @@ def _deployment_differences(name: str, entry: DeploymentEntry, there: Mapping[st
         differs.append("provider")
     if entry.provider and (entry.provider_model or name) != there["detail"].get("provider_model"):
         differs.append("provider_model")
-    if entry.idle_unload_s != there.get("idle_unload_s"):
+    if entry.idle_unload_s is not None and (entry.idle_unload_s or None) != there.get("idle_unload_s"):
         differs.append("idle_unload_s")
     wanted, now = entry.prices, there.get("prices")
     if wanted and _full(msgspec.to_builtins(wanted)) != now:

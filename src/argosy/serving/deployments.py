@@ -34,7 +34,8 @@ def deploy(
 ) -> Deployment:
     """Ask for ``model`` to be served; harmless to repeat, and the way to retry after a failure.
 
-    After ``idle_unload_s`` seconds without a request its engine is unloaded, and loaded again by the next one.
+    After ``idle_unload_s`` seconds without a request its engine is unloaded, and loaded again by the next one; 0 is
+    never, None leaves it as it was.
     Without ``engine``, models with a card run on llama.cpp, or at the provider that the card names; the name ``echo``
     needs no card, and neither does any name on the echo engine or with ``provided``. ``prices`` become the model's;
     without any, the price that it has stays, or else that on the card begins. Raises Invalid (no such engine, an

@@ -68,16 +68,19 @@ def want_provided(tx: Transaction, project_id: str, model: str, provider: str, p
 def want_deployment(
     tx: Transaction, project_id: str, model: str, engine: str, idle_unload_s: int | None = None
 ) -> Deployment:
-    """Ask for a model to be served: new, again after it was stopped or failed, or unchanged if it runs already."""
+    """Ask for a model to be served: new, again after it was stopped or failed, or unchanged if it runs already.
+
+    ``idle_unload_s``: None leaves it as it is, 0 is never.
+    """
+    unload = {} if idle_unload_s is None else {"idle_unload_s": idle_unload_s or None}
     row = tx.execute(select(deployments).where(deployments.c.model == model)).one_or_none()
     if row is None:
         fields = {"id": new_id("dep_"), "project_id": project_id, "model": model, "created_at": now()}
-        tx.execute(insert(deployments).values(**fields, **_fresh(engine), idle_unload_s=idle_unload_s))
+        tx.execute(insert(deployments).values(**fields, **_fresh(engine), idle_unload_s=idle_unload_s or None))
     elif row.desired == "stopped" or row.state == "failed" or row.engine != engine:
-        values = _fresh(engine) | {"idle_unload_s": idle_unload_s}
-        tx.execute(update(deployments).where(deployments.c.id == row.id).values(values))
-    elif row.idle_unload_s != idle_unload_s:
-        tx.execute(update(deployments).where(deployments.c.id == row.id).values(idle_unload_s=idle_unload_s))
+        tx.execute(update(deployments).where(deployments.c.id == row.id).values(_fresh(engine) | unload))
+    elif unload and row.idle_unload_s != unload["idle_unload_s"]:
+        tx.execute(update(deployments).where(deployments.c.id == row.id).values(unload))
     else:
         return _deployment(row)
     bump_version(tx)

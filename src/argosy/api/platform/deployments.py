@@ -45,8 +45,10 @@ class NewDeployment(BaseModel):
     """A provider that was added; left out, the one on the model's card, if any."""
     provider_model: str | None = None
     """What the provider calls the model; left out, the same name."""
-    idle_unload_s: int | None = Field(default=None, ge=10)
-    """Unload its engine after so many seconds without a request; the next one loads it again."""
+    idle_unload_s: int | None = Field(default=None, ge=0)
+    """Unload its engine after so many seconds without a request; the next one loads it again. 0: never; left out: as
+    it was.
+    """
     prices: NewPrices | None = None
     """What a call costs here; left out, what the card says."""
 
