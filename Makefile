@@ -2,11 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STARTER := smollm2-135m-instruct
-export ARGOSY_MODELS_PATH ?= $(CURDIR)/.starter/models/$(STARTER)
+EMBEDDER := multilingual-e5-small
+export ARGOSY_MODELS_PATH ?= $(CURDIR)/.starter/models
 
 .PHONY: setup demo test up check format bench lock migration clean
 
-setup: .venv/.ready  ## virtual environment, locked dependencies, starter model
+setup: .venv/.ready  ## virtual environment, locked dependencies, starter models
 
 .venv/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Argosy needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -15,6 +16,7 @@ setup: .venv/.ready  ## virtual environment, locked dependencies, starter model
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	$(BIN)/argosy pull $(STARTER) --home .starter
+	$(BIN)/argosy pull $(EMBEDDER) --home .starter
 	@touch $@
 
 demo: setup  ## the main job: 100 examples to a deployed, measured, billed model

@@ -31,7 +31,7 @@ from bench.page import write_page
 from bench.tuning_speed import matmul_rate
 
 OUT = Path("out/bench")
-STARTER_FILE = Path(".starter/models") / STARTER / card(STARTER).file.name
+STARTER_FILE = Path(".starter/models") / STARTER / card(STARTER).pinned().name
 
 
 def english(to: Path) -> None:

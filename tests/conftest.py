@@ -72,11 +72,17 @@ def starter_gguf() -> Path:
     return pull(card("smollm2-135m-instruct"), ROOT / ".starter", lambda _: None)
 
 
+@pytest.fixture(scope="session")
+def embedder_file() -> Path:
+    """The starter embedding model's file, in the same way."""
+    return pull(card("multilingual-e5-small"), ROOT / ".starter", lambda _: None)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _starter_is_found_first(starter_gguf: Path) -> Iterator[None]:
-    """Platforms that the tests start take the starter model from there, and ask no network."""
+def _starters_are_found_first(starter_gguf: Path, embedder_file: Path) -> Iterator[None]:
+    """Platforms that the tests start take the starter models from there, and ask no network."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ARGOSY_MODELS_PATH", str(starter_gguf.parent))
+        patch.setenv("ARGOSY_MODELS_PATH", str(starter_gguf.parents[1]))
         yield
 
 

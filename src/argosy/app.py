@@ -15,7 +15,7 @@ from argosy.billing import Journal, Shipper, recover
 from argosy.core import Settings
 from argosy.gateway import Gateway
 from argosy.identity import KeyRing, bootstrap, create_key, default_project, list_keys, revoke_key
-from argosy.runtime import Blobs, Database
+from argosy.runtime import Blobs, Database, open_vault
 from argosy.runtime.heartbeats import seconds_since_beat
 from argosy.runtime.jobs import Jobs
 from argosy.runtime.logs import configure_logs
@@ -63,8 +63,9 @@ def run_api(settings: Settings, fd: int | None) -> int:
     journal = Journal(journals)
     shipper = Shipper(journal, database)
     keys = KeyRing(database)
-    platform = Platform(settings, database, Blobs(settings.home / "blobs"), keys, shipper)
-    gateway = Gateway(database, keys, journal)
+    vault = open_vault(settings.home)
+    platform = Platform(settings, database, Blobs(settings.home / "blobs"), keys, shipper, vault)
+    gateway = Gateway(database, keys, journal, vault=vault)
     shipper.start()
     try:
         uvloop.run(serve(create_app(platform, gateway, lambda: _not_ready(database)), [listener]))

@@ -44,17 +44,21 @@ def hub():
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             asked.append(self.path)
-            body = mirror.body
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(WEIGHTS)))
+            span = self.headers["Range"] if mirror.ranges else None
+            start = int(span.removeprefix("bytes=").removesuffix("-")) if span else 0
+            self.send_response(206 if start else 200)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(WEIGHTS) - 1}/{len(WEIGHTS)}")
+            self.send_header("Content-Length", str(len(WEIGHTS) - start))
             self.end_headers()
-            self.wfile.write(body)
+            mirror.sent = len(mirror.body) - start
+            self.wfile.write(mirror.body[start:])
 
         def log_message(self, *_): ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    mirror = SimpleNamespace(body=WEIGHTS, asked=asked, environment={})
+    mirror = SimpleNamespace(body=WEIGHTS, asked=asked, environment={}, ranges=False, sent=0)
     mirror.environment["HF_ENDPOINT"] = f"http://127.0.0.1:{server.server_port}"
     yield mirror
     server.shutdown()
@@ -245,10 +249,31 @@ def test_a_killed_pull_leaves_nothing_that_could_be_served_and_the_next_one_tidi
     process.wait()
     folder = home / "models" / "smollm2-135m-instruct"
     assert not list(folder.glob("*.gguf"))
-    assert list(folder.glob(".pull-*"))
+    assert list(folder.glob(".part-*"))
 
     folder.rename(home / "models" / "tiny")
     begun = time.monotonic()
     pull(tiny(), home, lambda _: None, hub.environment)
     assert time.monotonic() - begun < 10  # the dead process's lock was let go
+    assert left_in(home) == [".lock", "tiny.gguf"]
+
+
+def test_a_pull_that_was_cut_off_goes_on_with_what_it_had(home, hub, index):
+    part = home / "models" / "tiny" / f".part-{tiny().file.sha256[:16]}"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(WEIGHTS[:100_000])
+    steps = []
+    hub.ranges = True
+    path = pull(tiny(), home, steps.append, hub.environment)
+    assert path.read_bytes() == WEIGHTS
+    assert hub.sent == len(WEIGHTS) - 100_000
+    assert left_in(home) == [".lock", "tiny.gguf"]
+
+
+def test_a_damaged_beginning_is_thrown_away_and_all_is_fetched_again(home, hub, index):
+    part = home / "models" / "tiny" / f".part-{tiny().file.sha256[:16]}"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"x" * 100_000)
+    hub.ranges = True
+    assert pull(tiny(), home, lambda _: None, hub.environment).read_bytes() == WEIGHTS
     assert left_in(home) == [".lock", "tiny.gguf"]

@@ -19,6 +19,8 @@ class Engine:
 
     plan: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     cancelled: int = 0
     """Requests whose connection was closed by the gateway before the answer was complete."""
     url: str = ""
@@ -28,12 +30,20 @@ class Engine:
         """One request."""
         body = json.loads(await request.read())
         self.bodies.append(body)
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        self.paths.append(request.path)
         fault = self.plan.pop(0) if self.plan else ""
         try:
             return await self._answer(request, body, fault)
         except (asyncio.CancelledError, ConnectionResetError):
             self.cancelled += 1
             raise
+
+    async def models(self, request: web.Request) -> web.Response:
+        """As a provider lists its models."""
+        if request.headers.get("authorization") != "Bearer sk-of-the-provider-0123":
+            return web.json_response({"error": {"message": "bad key of account 4711"}}, status=401)
+        return web.json_response({"object": "list", "data": [{"id": "grand"}, {"id": "models/small"}]})
 
     async def _answer(self, request: web.Request, body: dict[str, Any], fault: str) -> web.StreamResponse:
         if fault == "drop":
@@ -45,6 +55,8 @@ class Engine:
             return web.json_response({"error": error}, status=status)
         if fault == "garbage":
             return web.Response(body=b"<html>oops</html>", content_type="text/html")
+        if "input" in body or "documents" in body:
+            return web.json_response(_numbers(body))
         chat = "messages" in body
         if body.get("stream"):
             return await self._stream(request, body, chat, fault)
@@ -77,9 +89,22 @@ class Engine:
         return response
 
 
+def _numbers(body: dict[str, Any]) -> dict[str, Any]:
+    count = len(body.get("documents") or body["input"])
+    usage = {"prompt_tokens": 7, "total_tokens": 7}
+    vectors = [{"object": "embedding", "index": i, "embedding": [0.5, i]} for i in range(count)]
+    scores = [{"index": i, "relevance_score": 1 / (1 + i)} for i in range(count)]
+    shown = {"results": scores} if "documents" in body else {"data": vectors}
+    return {"object": "list", "model": NAME, "usage": usage, **shown}
+
+
 _REFUSALS: dict[str, tuple[int, dict[str, Any]]] = {
     "loading": (503, {"code": 503, "message": "Loading model", "type": "unavailable_error"}),
     "failure": (500, {"code": 500, "message": "segfault in /usr/lib/secret.so", "type": "server_error"}),
+    "limit": (429, {"message": "account 4711 is over its limit"}),
+    "bad key": (401, {"message": "bad key of account 4711"}),
+    "no model": (404, {"message": "no such model for account 4711"}),
+    "moved": (302, {"message": "elsewhere"}),
     "bad": (
         400,
         {
@@ -150,6 +175,7 @@ async def running_engine(route: Callable[[Engine], None] = lambda _: None) -> As
     engine = Engine()
     application = web.Application(client_max_size=1 << 26)
     application.router.add_post("/{path:.*}", engine.answer)
+    application.router.add_get("/{path:.*}/models", engine.models)
     runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -13,13 +13,14 @@ from tests.gateway.engine import Engine, running_engine
 
 from argosy.api import Platform, create_app
 from argosy.api.server import make_server
-from argosy.billing import Journal, UsageEvent, current_prices, ensure_price
+from argosy.billing import Journal, UsageEvent, ensure_price
 from argosy.core import Settings
 from argosy.gateway import Deadlines, Gateway, RouteTable
-from argosy.gateway.routing import Configuration
+from argosy.gateway.routing import Configuration, read_configuration
 from argosy.identity import KeyRing, bootstrap, create_key, create_project
-from argosy.runtime import Blobs, Database, bump_version, metadata
+from argosy.runtime import Blobs, Database, bump_version, metadata, open_vault
 from argosy.serving import Route
+from argosy.serving import routes as deployed_routes
 
 QUESTION = [{"role": "user", "content": "Say hello"}]
 
@@ -82,6 +83,12 @@ class Api:
         return self.events()
 
 
+def _configuration(tx: Any, given: list[Route]) -> Configuration:
+    """As the platform reads it, with the given routes in the place of engines."""
+    found = read_configuration(tx)
+    return replace(found, routes=[*given, *deployed_routes(tx)])
+
+
 @contextlib.asynccontextmanager
 async def running_api(home: Path, deadlines: Deadlines | None = None) -> AsyncIterator[Api]:
     """The API on a free port, serving "tiny" for all, and one adapter for each of two projects."""
@@ -103,9 +110,10 @@ async def running_api(home: Path, deadlines: Deadlines | None = None) -> AsyncIt
             replace(base, model="ft:tiny:argosy:mine:1", project_id=first.project_id, adapter_index=0),
             replace(base, model="ft:tiny:argosy:theirs:2", project_id=stranger.id, adapter_index=1),
         ]
-        table = RouteTable(database, lambda tx: Configuration(list(routes), current_prices(tx)))
+        vault = open_vault(home, {})
+        table = RouteTable(database, lambda tx: _configuration(tx, routes), vault)
         gateway = Gateway(database, keys, journal, table=table, deadlines=deadlines)
-        platform = Platform(Settings.read({}, home=home), database, Blobs(home / "blobs"), keys)
+        platform = Platform(Settings.read({}, home=home), database, Blobs(home / "blobs"), keys, vault=vault)
         listener = socket.create_server(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = make_server(create_app(platform, gateway))

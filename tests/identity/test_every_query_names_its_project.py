@@ -17,8 +17,15 @@ ALLOWED = {
     "argosy.identity.store.callers_by_hash",
     # An engine serves all projects: it loads every adapter of its base. Who may call which is the route's business.
     "argosy.catalog.store.adapters_of",
+    # The gateway answers for all projects; an alias holds for its own alone, see RouteTable.
+    "argosy.catalog.store.all_aliases",
+    # A provider serves all projects, as a deployment does; only administrators command it.
+    "argosy.catalog.store.list_providers",
+    "argosy.catalog.store.find_provider",
+    "argosy.catalog.store.remove_provider",
     # The price list is the platform's: the same for every project.
     "argosy.billing.store.ensure_price",
+    "argosy.billing.store.standing_price",
     "argosy.billing.store.current_prices",
     "argosy.billing.store.price_history",
     "argosy.billing.store.prices_by_id",

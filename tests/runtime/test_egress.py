@@ -200,3 +200,53 @@ def make_wheel(folder, members):
         )
         archive.writestr("weights-1.0.dist-info/RECORD", "")
     return path
+
+
+def test_a_download_goes_on_where_it_broke_off(tmp_path, monkeypatch):
+    monkeypatch.setattr(egress, "_RESUME_AFTER_S", 0.01)
+    asked = []
+
+    def in_pieces(handler):
+        start = int((handler.headers["Range"] or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        asked.append(start)
+        span = f"bytes {start}-{len(BODY) - 1}/{len(BODY)}"
+        handler.send_response(206 if start else 200)
+        handler.send_header("Content-Range", span)
+        handler.send_header("Content-Length", str(len(BODY) - start))
+        handler.end_headers()
+        handler.wfile.write(BODY[start : start + 4000])
+
+    with serving(in_pieces) as url:
+        egress.download(f"{url}/a", tmp_path / "a", len(BODY), lambda _: None, LOCAL)
+    assert (tmp_path / "a").read_bytes() == BODY
+    assert asked == [0, 4000, 8000]
+
+
+def test_what_is_there_is_the_beginning_and_a_server_without_ranges_sends_it_all(tmp_path):
+    (tmp_path / "a").write_bytes(b"x" * 99)
+    with serving(send) as url:
+        egress.download(f"{url}/a", tmp_path / "a", len(BODY), lambda _: None, LOCAL)
+    assert (tmp_path / "a").read_bytes() == BODY
+
+
+def test_a_range_that_was_not_asked_for_is_refused(tmp_path):
+    (tmp_path / "a").write_bytes(BODY[:4000])
+    wrong = {"Content_Range": f"bytes 10-{len(BODY) - 1}/{len(BODY)}"}
+    with serving(lambda handler: send(handler, BODY[10:], 206, **wrong)) as url, pytest.raises(UpstreamFailed):
+        egress.download(f"{url}/a", tmp_path / "a", len(BODY), lambda _: None, LOCAL)
+
+
+def test_a_secret_goes_to_the_first_host_only(tmp_path):
+    seen = []
+
+    def answer(handler):
+        seen.append((handler.headers["Host"].partition(":")[0], handler.headers["Authorization"]))
+        if handler.path == "/a":
+            send(handler, b"", 302, Location=f"http://localhost:{handler.server.server_port}/b")
+        else:
+            send(handler)
+
+    with serving(answer) as url:
+        secret = {"Authorization": "Bearer s"}
+        egress.download(f"{url}/a", tmp_path / "a", len(BODY), lambda _: None, [*LOCAL, "localhost"], secret)
+    assert seen == [("127.0.0.1", "Bearer s"), ("localhost", None)]

@@ -54,10 +54,10 @@ class Platform:
         with self.database.read() as tx:
             return {route.model: route for route in routes(tx)}
 
-    def deploy(self, engine: str = "echo", model: str = BASE) -> str:
+    def deploy(self, engine: str = "echo", model: str = BASE, idle_unload_s: int | None = None) -> str:
         """Ask for a deployment; returns its id."""
         with self.database.write() as tx:
-            return deploy(tx, self.project, model, engine).id
+            return deploy(tx, self.project, model, engine, idle_unload_s=idle_unload_s).id
 
     def state(self, model: str = BASE) -> str:
         return self.deployment(model).state

@@ -12,7 +12,7 @@ from tests.serving.tiny import write_adapter, write_model
 
 from argosy.runtime import Blobs, Database
 from argosy.runtime.processes import birth
-from argosy.serving import Reconciler, stop_deployment
+from argosy.serving import Reconciler, ask_for, stop_deployment
 from argosy.serving.preparing import Prepared
 
 # Attributes of the fixture in conftest.py, which cannot be imported by name.
@@ -172,3 +172,99 @@ def test_a_hung_engine_is_replaced(platform: Platform, monkeypatch: pytest.Monke
     os.kill(first.pid, signal.SIGSTOP)
     platform.until(lambda: platform.routes() and first.id not in [r.replica_id for r in platform.routes().values()])
     platform.until(lambda: birth(first.pid) is None)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use is noticed at once."""
+    monkeypatch.setattr("argosy.serving.pulse._ASK_EVERY_S", 0.05)
+    monkeypatch.setattr("argosy.serving.keeper._BUSY_S", 0.2)
+
+
+def sized(monkeypatch: pytest.MonkeyPatch, sizes: dict[str, int]) -> None:
+    """Echo engines that are said to take so many bytes."""
+    monkeypatch.setattr(
+        "argosy.serving.preparing.prepare", lambda model, *_: Prepared("", 8192, memory_bytes=sizes[model])
+    )
+
+
+def passing(platform: Platform, seconds: float) -> None:
+    """Let time go by."""
+    until = time.monotonic() + seconds
+    platform.until(lambda: time.monotonic() > until)
+
+
+def wake(platform: Platform, model: str) -> float:
+    """What the gateway does for a request that finds the model unloaded; the seconds until it answers."""
+    began = time.monotonic()
+    with platform.database.write() as tx:
+        assert ask_for(tx, model)
+    platform.until(lambda: model in platform.routes())
+    return time.monotonic() - began
+
+
+def test_an_unused_engine_is_unloaded_and_loaded_again_by_the_next_request(platform: Platform, quick: None) -> None:
+    platform.deploy(idle_unload_s=1)
+    platform.until(lambda: platform.routes())
+    began = time.monotonic()
+    while time.monotonic() - began < 2:  # it is in use: it stays
+        platform.ask(platform.base, "hi")
+        platform.reconciler.tick()
+        time.sleep(0.05)
+    assert platform.state() == "ready"
+    platform.until(lambda: platform.state() == "idle" and not platform.replicas())
+    assert wake(platform, platform.base) < 4
+    assert platform.ask(platform.base, "hi") == "hi"
+    assert platform.state() == "ready"
+
+
+def test_a_request_that_runs_long_keeps_its_engine(platform: Platform, quick: None) -> None:
+    platform.deploy(idle_unload_s=1)
+    platform.until(lambda: platform.routes())
+    answers: list[str] = []
+    slow = threading.Thread(target=lambda: answers.append(platform.ask(platform.base, "delay 600ms a b c d")))
+    slow.start()
+    platform.until(lambda: answers)
+    assert answers == ["delay 600ms a b c d"]
+    assert platform.state() == "ready"
+
+
+def test_the_engine_that_was_unused_for_longest_makes_room(
+    platform: Platform, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sized(monkeypatch, {"a": 40, "b": 40, "c": 40})
+    platform.reconciler.budget_bytes = 100
+    for model in "ab":
+        platform.deploy(model=model)
+        platform.until(lambda model=model: model in platform.routes())
+    passing(platform, 0.3)
+    platform.ask("a", "hi")
+    passing(platform, 0.6)
+    platform.deploy(model="c")
+    platform.until(lambda: "c" in platform.routes())
+    assert (platform.state("a"), platform.state("b"), platform.state("c")) == ("ready", "idle", "ready")
+    wake(platform, "b")
+    assert [platform.state(model) for model in "abc"].count("ready") == 2
+
+
+def test_a_model_that_can_never_fit_fails_with_both_sizes(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    sized(monkeypatch, {"a": 2 * 2**30})
+    platform.reconciler.budget_bytes = 2**30
+    platform.deploy(model="a")
+    platform.until(lambda: platform.state("a") == "failed")
+    assert "needs 2.0 GiB" in platform.deployment("a").error
+    assert "1.0 GiB together" in platform.deployment("a").error
+
+
+def test_an_idle_model_stays_idle_when_the_worker_starts_again(
+    platform: Platform, quick: None, database: Database, blobs: Blobs
+) -> None:
+    platform.deploy(idle_unload_s=1)
+    platform.until(lambda: platform.state() == "idle" and not platform.replicas())
+    platform.reconciler.close()
+    platform.reconciler = Reconciler(platform.settings, database, blobs)
+    for _ in range(10):
+        platform.reconciler.tick()
+        time.sleep(0.02)
+    assert platform.state() == "idle"
+    wake(platform, platform.base)

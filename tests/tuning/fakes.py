@@ -17,12 +17,16 @@ class FakeEngines:
         self.file.write_bytes(b"GGUF")
         self.loads = True
         self.refuses: str | None = None
+        self.demanded = ""
 
     def weights(self, tx: Transaction, base: str) -> Path | None:
         return self.file if base == BASE else None
 
     def answers(self, tx: Transaction, model: str) -> bool:
         return self.loads
+
+    def demand(self, tx: Transaction, base: str) -> None:
+        self.demanded = base
 
     def refusal(self, tx: Transaction, base: str, model: str) -> str | None:
         return self.refuses

@@ -53,6 +53,12 @@ def test_a_job_becomes_a_model_that_answers_and_is_paid_for(harbour):
     assert lineage.hyperparameters["learning_rate"] == 2e-3
 
 
+def test_a_base_that_was_unloaded_meanwhile_is_asked_for(harbour):
+    harbour.start_worker()
+    harbour.end_of(harbour.create().id)
+    assert harbour.engines.demanded == "smollm2-135m-instruct"
+
+
 def test_every_step_is_an_event_and_a_line_of_the_results(harbour):
     harbour.start_worker()
     job = harbour.end_of(harbour.create().id)

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from argosy.billing import Shipper
 from argosy.core import Forbidden, Settings, Unauthenticated
 from argosy.identity import Caller, KeyRing
-from argosy.runtime import Blobs, Database
+from argosy.runtime import Blobs, Database, Vault
 
 
 @dataclass
@@ -22,6 +22,8 @@ class Platform:
     keys: KeyRing
     shipper: Shipper | None = None
     """Posts what this process has metered; usage pages flush it first, so that a client finds its own last request."""
+    vault: Vault | None = None
+    """Seals providers' keys."""
 
 
 def platform(request: Request) -> Platform:

@@ -10,7 +10,15 @@ from argosy.billing.prices import Price, Tariff, price_for
 from argosy.billing.rating import INVOICED, QUANTITIES, RECEIVABLE, REVENUE, Entry, amounts, quantities, rate
 from argosy.billing.recovery import Recovered, recover
 from argosy.billing.shipper import Shipper
-from argosy.billing.store import balance, balances, current_prices, ensure_price, list_entries, price_history
+from argosy.billing.store import (
+    balance,
+    balances,
+    current_prices,
+    ensure_price,
+    list_entries,
+    price_history,
+    standing_price,
+)
 from argosy.billing.usage import Intent, UsageEvent
 
 __all__ = [
@@ -38,4 +46,5 @@ __all__ = [
     "rate",
     "record",
     "recover",
+    "standing_price",
 ]

@@ -44,6 +44,13 @@ def ensure_price(tx: Transaction, model: str, tariff: Tariff) -> str:
             bump_version(tx)
 
 
+def standing_price(tx: Transaction, model: str, default: Tariff) -> str:
+    """The id of the model's present price, whoever set it; without one, ``default`` becomes it. Raises Invalid."""
+    latest = select(price_versions.c.id).where(price_versions.c.model == model)
+    found = tx.execute(latest.order_by(price_versions.c.version.desc()).limit(1)).scalar()
+    return str(found) if found is not None else ensure_price(tx, model, default)
+
+
 def current_prices(tx: Transaction) -> dict[str, Price]:
     """The present price of every model that has one. The platform's prices: they belong to no project."""
     rows = tx.execute(select(price_versions).order_by(price_versions.c.model, price_versions.c.version))

@@ -1,4 +1,8 @@
-"""Model cards: what can be served here, as data. Each is one TOML file in the folder ``cards``."""
+"""Model cards: what is known of a model, as data. Each is one TOML file in the folder ``cards``.
+
+A card describes weights that can be had (it has sources of them), or a model that a company offers (its source is a
+provider). A fact that is not known for sure is left out.
+"""
 
 import difflib
 import re
@@ -9,7 +13,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from argosy.core import NotFound
+from argosy.catalog.licence import Licence, licences
+from argosy.core import Invalid, NotFound
 
 _Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,62}$")]
@@ -18,14 +23,32 @@ _Plain = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][\w.-]*$")]
 _Path = Annotated[str, msgspec.Meta(pattern=r"^\w[\w.-]*(/\w[\w.-]*)*$")]
 _Positive = Annotated[int, msgspec.Meta(gt=0)]
 _Price = Annotated[int, msgspec.Meta(ge=0)]
+_Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+
+Modality = Literal["chat", "completion", "embedding", "rerank", "vision", "image"]
+"""What goes in and comes out. Vision: pictures and text in, text out. Image: text in, a picture out."""
 
 
 class HubSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="hf"):
-    """A file in a repository of a Hugging Face hub, or of a mirror named by ``HF_ENDPOINT``."""
+    """A repository of a Hugging Face hub, or of a mirror named by ``HF_ENDPOINT``; on a card that pins a file, the file
+    in it.
+    """
 
     repository: _Path
-    revision: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{40}$")]
-    path: _Path
+    revision: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{40}$")] | None = None
+    path: _Path | None = None
+    gated: bool = False
+    """Whether the owner asks for a token of someone who accepted the terms there."""
+
+
+class ModelScopeSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="modelscope"):
+    """A repository of ModelScope, or of a mirror named by ``MODELSCOPE_ENDPOINT``; on a card that pins a file, the file
+    in it.
+    """
+
+    repository: _Path
+    revision: str = "master"
+    path: _Path | None = None
 
 
 class WheelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="pypi"):
@@ -34,6 +57,35 @@ class WheelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     requirement: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][\w.-]*==[\w.]+$")]
     sha256: _Sha256
     member: _Path
+
+
+class FileSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="file"):
+    """A file on this machine."""
+
+    path: Annotated[str, msgspec.Meta(pattern="^/")]
+
+
+class WebSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="https"):
+    """A file at an address of its own."""
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^https://[^\s]+$")]
+
+
+class PageSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="page"):
+    """A page on which the owner offers the weights to people; nothing can be pulled from it."""
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^https://[^\s]+$")]
+
+
+class ProviderSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="provider"):
+    """A model that a company answers for; there are no weights."""
+
+    provider: _Name
+    model: Annotated[str, msgspec.Meta(min_length=1)]
+    """What the provider calls it."""
+
+
+Source = HubSource | ModelScopeSource | WheelSource | FileSource | WebSource | PageSource | ProviderSource
 
 
 class WeightsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,33 +98,102 @@ class WeightsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """List prices in micro-units of the currency per million tokens."""
+    """What one pays here, in micro-units of the currency per million tokens."""
 
-    currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+    currency: _Currency
     input: _Price
     cached_input: _Price
     output: _Price
     training: _Price
 
 
+FREE = Prices("USD", input=0, cached_input=0, output=0, training=0)
+"""What a model costs whose card sets no price: use is metered, and billed with nothing."""
+
+
+class ListPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the provider asked on a day, in micro-units of its currency per million tokens: the base rate, without
+    tiers. Tells what to expect; a bill needs a price version of one's own.
+    """
+
+    currency: _Currency
+    as_of: Annotated[str, msgspec.Meta(pattern=r"^20\d\d-\d\d(-\d\d)?$")]
+    input: _Price | None = None
+    cached_input: _Price | None = None
+    output: _Price | None = None
+
+
 class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A base model: what it is, where its weights come from, and what it costs."""
+    """One model, in one size: what it is, under which terms, where it comes from, and what it costs."""
 
     name: _Name
     title: str
     publisher: str
-    family: str
-    parameters: _Positive
-    context_length: _Positive
-    """In tokens."""
-    modality: Literal["text"]
-    languages: Annotated[list[str], msgspec.Meta(min_length=1)]
+    family: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9.-]*$")]
+    modality: Modality
     licence: str
-    """An SPDX identifier."""
-    file: WeightsFile
-    sources: Annotated[list[HubSource | WheelSource], msgspec.Meta(min_length=1)]
+    """Id of a file in ``licences``."""
+    sources: Annotated[list[Source], msgspec.Meta(min_length=1)]
     """Tried in this order."""
-    prices: Prices
+    parameters: _Positive | None = None
+    active_parameters: _Positive | None = None
+    """Of a mixture of experts: how many one token passes."""
+    context_length: _Positive | None = None
+    """In tokens."""
+    dimensions: _Positive | None = None
+    """Of an embedding."""
+    languages: list[Annotated[str, msgspec.Meta(pattern="^[a-z]{2,3}$")]] = []
+    """ISO 639; the main ones that the publisher names."""
+    architecture: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_.-]*$")] | None = None
+    """As ``general.architecture`` of a GGUF file names it."""
+    base: _Name | None = None
+    """The card of the model that this one was tuned from."""
+    file: WeightsFile | None = None
+    prices: Prices | None = None
+    list_prices: ListPrices | None = None
+
+    def __post_init__(self) -> None:
+        hosted = any(isinstance(source, ProviderSource) for source in self.sources)
+        if hosted and (len(self.sources) > 1 or self.file):
+            raise ValueError(
+                "a provider's model has no weights and no other sources; give its weights a card of their own"
+            )
+        if self.list_prices and not hosted:
+            raise ValueError("list_prices are a provider's; use prices")
+        if self.file:
+            for source in self.sources:
+                if isinstance(source, HubSource | ModelScopeSource) and not (source.revision and source.path):
+                    raise ValueError("sources of a pinned file need its revision and path")
+        elif any(isinstance(source, WheelSource | FileSource | WebSource) for source in self.sources):
+            raise ValueError("pypi, file and https sources need a pinned file")
+        if self.active_parameters and self.active_parameters > (self.parameters or 0):
+            raise ValueError("active_parameters are more than parameters")
+
+    @property
+    def hosted(self) -> bool:
+        """Whether a company answers for this model, and there are no weights."""
+        return isinstance(self.sources[0], ProviderSource)
+
+    @property
+    def own_prices(self) -> Prices:
+        """What one pays for it here until the operator sets another price."""
+        return self.prices or FREE
+
+    def pinned(self) -> WeightsFile:
+        """The file of weights. Raises Invalid for a card that names a repository only, or no weights at all."""
+        if self.file is None:
+            raise Invalid(
+                f"The card of '{self.name}' pins no file of weights yet, so it cannot be served here. "
+                "'argosy models --fits' lists what fits; the cards that pin a file are those with a 'file' in --json.",
+                code="weights_not_pinned",
+                param="model",
+            )
+        return self.file
+
+    @property
+    def terms(self) -> Licence:
+        """The licence that the card names."""
+        return licences()[self.licence]
 
 
 def parse_card(text: str) -> ModelCard:
@@ -84,7 +205,9 @@ def parse_card(text: str) -> ModelCard:
 def cards() -> dict[str, ModelCard]:
     """All cards by name, in the order of their names. Raises ValueError if one is malformed."""
     found = {}
-    for file in sorted(resources.files("argosy.catalog").joinpath("cards").iterdir(), key=lambda file: file.name):
+    for file in sorted(
+        resources.files("argosy.catalog").joinpath("cards").iterdir(), key=lambda file: file.name.removesuffix(".toml")
+    ):
         if file.name.endswith(".toml"):
             try:
                 card = parse_card(file.read_text("utf-8"))
@@ -105,8 +228,19 @@ def card(name: str) -> ModelCard:
 
 
 def near_names(name: str, known: "dict[str, ModelCard]") -> list[str]:
-    """Up to three of the known names that someone may have meant by ``name``, quoted."""
-    plain = {re.sub(r"[^a-z0-9]", "", candidate): candidate for candidate in known}
-    asked = re.sub(r"[^a-z0-9]", "", name.lower())
-    near = difflib.get_close_matches(asked, plain, n=3, cutoff=0.5)
-    return [f"'{plain[match]}'" for match in near]
+    """Up to three of the known names that someone may have meant by ``name``, quoted: the nearest, and those that are
+    about as near.
+    """
+    asked = _plain(name)
+    matcher = difflib.SequenceMatcher(b=asked)
+    likeness = {}
+    for candidate in known:
+        matcher.set_seq1(_plain(candidate))
+        likeness[candidate] = matcher.ratio()
+    best = max(likeness.values(), default=0.0)
+    near = [name for name in likeness if likeness[name] >= max(0.5, best - 0.08)]
+    return [f"'{name}'" for name in sorted(near, key=lambda name: -likeness[name])[:3]]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

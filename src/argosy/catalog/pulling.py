@@ -15,7 +15,7 @@ from argosy.catalog.model_card import ModelCard, WeightsFile
 from argosy.catalog.sources import Source, copies, sources_of
 from argosy.core import OutOfSpace, UpstreamFailed
 
-_SCRATCH = ".pull-"
+_SCRATCH, _PART = ".pull-", ".part-"
 
 
 @dataclass(frozen=True)
@@ -34,62 +34,84 @@ def pull(
 
     The file appears whole and checked, or not at all, whatever happens; two pulls at once share one download.
     ``environment`` may name a hub mirror (``HF_ENDPOINT``) and a folder to look in first (``ARGOSY_MODELS_PATH``).
-    Raises OutOfSpace, or UpstreamFailed with what each source said.
+    Raises Invalid for a card without a pinned file, OutOfSpace, or UpstreamFailed with what each source said.
     """
-    folder = home / "models" / card.name
+    file, folder = card.pinned(), home / "models" / card.name
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / card.file.name
+    target = folder / file.name
     with _alone(folder, progress):
-        for leftover in folder.glob(f"{_SCRATCH}*"):  # of a process that was killed: nobody else is here now
-            shutil.rmtree(leftover)
+        _tidy(folder, file)
         if target.exists():
-            progress(Progress(f"Checking {card.file.name}"))
-            if _is_right(target, card.file):
+            progress(Progress(f"Checking {file.name}"))
+            if _is_right(target, file):
                 return target
-            progress(Progress(f"{card.file.name} is damaged; getting it again"))
+            progress(Progress(f"{file.name} is damaged; getting it again"))
             target.unlink()
-        with _disk_errors(folder):
-            _fetch_any(card, target, progress, environment)
+        with _disk_errors(folder, _part(folder, file)):
+            _fetch_any(card, file, target, progress, environment)
     return target
 
 
+def _part(folder: Path, file: WeightsFile) -> Path:
+    """Where a download grows, and is found again after a cut. All sources deliver the same bytes, so all share it."""
+    return folder / f"{_PART}{file.sha256[:16]}"
+
+
+def _tidy(folder: Path, file: WeightsFile) -> None:
+    """Take away what processes left that were killed; nobody else is here now. The beginning of the file stays."""
+    for leftover in folder.glob(f"{_SCRATCH}*"):
+        shutil.rmtree(leftover)
+    for leftover in folder.glob(f"{_PART}*"):
+        if leftover != _part(folder, file):
+            leftover.unlink()
+
+
 def _fetch_any(
-    card: ModelCard, target: Path, progress: Callable[[Progress], None], environment: Mapping[str, str]
+    card: ModelCard,
+    file: WeightsFile,
+    target: Path,
+    progress: Callable[[Progress], None],
+    environment: Mapping[str, str],
 ) -> None:
     failures = []
-    sources = sources_of(card, environment)
+    sources = sources_of(card, file, environment)
     for place, source in enumerate(sources, start=1):
         try:
-            _fetch(source, card.file, target, progress)
+            _fetch(source, file, target, progress)
             return
         except UpstreamFailed as error:
             # A disk that something else filled meanwhile makes pip fail in ways of its own; say what it really was.
-            _check_space(target.parent, card.file.size_bytes * copies(source))
+            _check_space(target.parent, file.size_bytes * copies(source))
             failures.append(error.message)
             if place < len(sources):
                 progress(Progress(f"{error.message} Trying {sources[place].label}"))
     raise UpstreamFailed(
-        f"No source delivered {card.name}. {' '.join(failures)} Connect to the internet, or put {card.file.name} "
+        f"No source delivered {card.name}. {' '.join(failures)} Connect to the internet, or put {file.name} "
         "into a folder and name that folder in ARGOSY_MODELS_PATH.",
         code="model_unavailable",
     )
 
 
 def _fetch(source: Source, file: WeightsFile, target: Path, progress: Callable[[Progress], None]) -> None:
-    _check_space(target.parent, file.size_bytes * copies(source))
-    progress(Progress(f"Getting {file.name} from {source.label}", 0, file.size_bytes))
+    part = _part(target.parent, file)
+    have = part.stat().st_size if source.resumes and part.exists() else 0
+    _check_space(target.parent, file.size_bytes * copies(source) - have)
+    progress(Progress(f"Getting {file.name} from {source.label}", have, file.size_bytes))
     with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=target.parent, ignore_cleanup_errors=True) as scratch:
-        path = Path(scratch) / file.name
+        path = part if source.resumes else Path(scratch) / file.name
         source.fetch(
             path,
             lambda done: progress(Progress(f"Getting {file.name} from {source.label}", done, file.size_bytes)),
         )
-        if not _is_right(path, file):
-            raise UpstreamFailed(
-                f"The file from {source.label} is not the one on the model's card, so it was refused.",
-                code="wrong_digest",
-            )
-        _publish(path, target)
+        if _is_right(path, file):
+            return _publish(path, target)
+        path.unlink()
+    if have:
+        progress(Progress(f"What was left of an earlier download of {file.name} was damaged; getting it all again"))
+        return _fetch(source, file, target, progress)
+    raise UpstreamFailed(
+        f"The file from {source.label} is not the one on the model's card, so it was refused.", code="wrong_digest"
+    )
 
 
 def _publish(path: Path, target: Path) -> None:
@@ -121,12 +143,13 @@ def _check_space(folder: Path, needed_bytes: int) -> None:
 
 
 @contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    """Turn the system's "no space left" into ours, wherever in the block it comes up."""
+def _disk_errors(folder: Path, part: Path) -> Iterator[None]:
+    """Turn the system's "no space left" into ours, wherever in the block it comes up, and give back what was taken."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            part.unlink(missing_ok=True)
             raise _no_space(
                 f"it filled up during the download, {shutil.disk_usage(folder).free / 1e6:,.0f} MB free"
             ) from error

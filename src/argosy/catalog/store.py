@@ -1,14 +1,16 @@
-"""All SQL about models that were made here."""
+"""All SQL about models that were made here, about accepted licences, and about providers."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from sqlalchemy import Row, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from argosy.catalog.lineage import Lineage
 from argosy.catalog.model_card import card
-from argosy.catalog.tables import model_versions
+from argosy.catalog.provider import Provider, no_provider
+from argosy.catalog.tables import aliases, licence_acceptances, model_versions, providers
 from argosy.core import Conflict, NotFound, new_id, now
 from argosy.runtime import Transaction, bump_version
 
@@ -28,6 +30,31 @@ class ModelVersion:
     size_bytes: int
     lineage: Lineage
     created_at: int
+    """Unix seconds."""
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A project's own name for a model, which may be moved to another."""
+
+    project_id: str
+    name: str
+    target: str
+    """The name of a base model, of a provider's model, or of one of the project's adapters."""
+    moved_at: int
+    """Unix seconds."""
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """A project's word that it keeps a licence's terms."""
+
+    project_id: str
+    licence: str
+    version: str
+    key_id: str
+    """The administrator's key with which it was given."""
+    accepted_at: int
     """Unix seconds."""
 
 
@@ -90,6 +117,76 @@ def list_models(tx: Transaction, project_id: str, base: str | None = None) -> li
     if base is not None:
         query = query.where(model_versions.c.base == base)
     return [_model(row) for row in tx.execute(query.order_by(model_versions.c.created_at, model_versions.c.id))]
+
+
+def record_acceptance(tx: Transaction, project_id: str, licence: str, version: str, key_id: str) -> Acceptance:
+    """Record it once; what was recorded first stays, whoever asks again."""
+    new = Acceptance(project_id, licence, version, key_id, now())
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    tx.execute(dialect.insert(licence_acceptances).values(**vars(new)).on_conflict_do_nothing())
+    return accepted(tx, project_id)[licence, version]
+
+
+def accepted(tx: Transaction, project_id: str) -> dict[tuple[str, str], Acceptance]:
+    """All that the project accepted, by licence and version."""
+    rows = tx.execute(select(licence_acceptances).where(licence_acceptances.c.project_id == project_id))
+    return {(row.licence, row.version): Acceptance(**row._mapping) for row in rows}
+
+
+def add_provider(tx: Transaction, provider: Provider) -> None:
+    """Store it, in the place of one of the same name. Its models are asked there from now on."""
+    tx.execute(delete(providers).where(providers.c.name == provider.name))
+    tx.execute(insert(providers).values(**vars(provider)))
+    bump_version(tx)
+
+
+def list_providers(tx: Transaction) -> list[Provider]:
+    """All of the platform, by name."""
+    return [Provider(**row._mapping) for row in tx.execute(select(providers).order_by(providers.c.name))]
+
+
+def find_provider(tx: Transaction, name: str) -> Provider:
+    """By name. Raises NotFound."""
+    row = tx.execute(select(providers).where(providers.c.name == name)).one_or_none()
+    if row is None:
+        raise no_provider(name)
+    return Provider(**row._mapping)
+
+
+def remove_provider(tx: Transaction, name: str) -> None:
+    """Forget it and its key. Raises NotFound."""
+    find_provider(tx, name)
+    tx.execute(delete(providers).where(providers.c.name == name))
+    bump_version(tx)
+
+
+def set_alias(tx: Transaction, project_id: str, name: str, target: str) -> Alias:
+    """Point the name at a model, in one step: every request is answered by the old one or by the new one."""
+    alias = Alias(project_id, name, target, now())
+    tx.execute(delete(aliases).where(aliases.c.project_id == project_id, aliases.c.name == name))
+    tx.execute(insert(aliases).values(**vars(alias)))
+    bump_version(tx)
+    return alias
+
+
+def remove_alias(tx: Transaction, project_id: str, name: str) -> bool:
+    """Take the name back; False if the project has no such alias."""
+    mine = (aliases.c.project_id == project_id, aliases.c.name == name)
+    if tx.execute(delete(aliases).where(*mine)).rowcount == 0:
+        return False
+    bump_version(tx)
+    return True
+
+
+def list_aliases(tx: Transaction, project_id: str) -> list[Alias]:
+    """The project's aliases, by name."""
+    mine = select(aliases).where(aliases.c.project_id == project_id).order_by(aliases.c.name)
+    return [Alias(**row._mapping) for row in tx.execute(mine)]
+
+
+def all_aliases(tx: Transaction) -> list[Alias]:
+    """The aliases of every project: what the gateway holds."""
+    return [Alias(**row._mapping) for row in tx.execute(select(aliases))]
 
 
 def _model(row: Row[Any]) -> ModelVersion:

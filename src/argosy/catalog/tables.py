@@ -1,6 +1,6 @@
-"""Table of the models that were made here."""
+"""Tables of the models that were made here, of the licences that projects accepted, and of providers."""
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, String, Table
 
 from argosy.runtime import metadata
 
@@ -19,4 +19,42 @@ model_versions = Table(
     Column("created_at", BigInteger, nullable=False),
     # For the reconciler: the adapters of a base in the order in which its engine loads them.
     Index("ix_model_versions_base_created_at_id", "base", "created_at", "id"),
+)
+
+# Written once: who accepted which terms, and when. Terms of another version are accepted anew.
+licence_acceptances = Table(
+    "licence_acceptances",
+    metadata,
+    Column("project_id", ForeignKey("projects.id"), primary_key=True),
+    Column("licence", String(64), primary_key=True),
+    # As on the licence's card, empty where its text carries none.
+    Column("version", String(40), primary_key=True),
+    Column("key_id", ForeignKey("api_keys.id"), nullable=False),
+    Column("accepted_at", BigInteger, nullable=False),
+)
+
+# Serves all projects, as deployments do; the project is the one that added it.
+providers = Table(
+    "providers",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("project_id", ForeignKey("projects.id"), nullable=False),
+    Column("name", String(40), nullable=False, unique=True),
+    Column("base_url", String(400), nullable=False),
+    Column("auth", String(20), nullable=False),
+    Column("private", Boolean, nullable=False),
+    # Sealed by the vault, whose key is not in the database.
+    Column("secret", LargeBinary),
+    Column("hint", String(20), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+# A name that a project moves from one model to another. What it stands for is looked up with every request.
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("project_id", ForeignKey("projects.id"), primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("target", String(200), nullable=False),
+    Column("moved_at", BigInteger, nullable=False),
 )

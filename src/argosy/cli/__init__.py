@@ -5,7 +5,7 @@ Imports stay inside the commands, so that ``argosy --help`` answers at once.
 
 import typer
 
-from argosy.cli import chat, demo, doctor, keys, models, money, platform, tune
+from argosy.cli import apply, chat, demo, doctor, keys, licences, models, money, platform, providers, tune
 
 app = typer.Typer(
     name="argosy",
@@ -21,6 +21,9 @@ app.command("models")(models.models)
 app.command("deploy")(models.deploy)
 app.command("deployments")(models.deployments)
 app.command("undeploy")(models.undeploy)
+app.command("apply")(apply.apply)
+app.command("alias")(models.alias)
+app.command("aliases")(models.aliases)
 app.command("tune")(tune.tune)
 app.command("jobs")(tune.jobs)
 app.command("chat")(chat.chat)
@@ -29,6 +32,8 @@ app.command("invoice")(money.invoice)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.add_typer(keys.app, name="keys")
+app.add_typer(licences.app, name="licences")
+app.add_typer(providers.app, name="provider")
 
 
 def main() -> None:

@@ -66,6 +66,11 @@ def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
     return cast(dict[str, Any], connect().post(path, cast_to=object, body=body))
 
 
+def put(path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """PUT JSON to a path of the public API."""
+    return cast(dict[str, Any], connect().put(path, cast_to=object, body=body))
+
+
 def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
     """Print rows as a table of the named columns, or whole as JSON."""
     from rich.console import Console

@@ -1,11 +1,13 @@
 """``argosy pull``, ``models``, ``deploy``: what can run here, and what does."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
 import typer
 
-from argosy.cli.client import JsonOption, connect, get, post, show
+from argosy.cli.client import JsonOption, connect, get, post, put, show
 from argosy.cli.platform import HomeOption, read_settings
+from argosy.core import Invalid
 
 ModelArgument = Annotated[str, typer.Argument(help="A name from 'argosy models'.")]
 
@@ -28,27 +30,123 @@ def pull(name: ModelArgument, home: HomeOption = None) -> None:
     print(path)
 
 
-def models(as_json: JsonOption = False) -> None:
-    """List the models that this key may call, and the cards that could be deployed."""
+def models(
+    words: Annotated[list[str] | None, typer.Argument(help="Words of the name, title, publisher or family.")] = None,
+    family: Annotated[str | None, typer.Option(help="Such as qwen3.")] = None,
+    modality: Annotated[str | None, typer.Option(help="chat, completion, embedding, rerank, vision or image.")] = None,
+    language: Annotated[str | None, typer.Option(help="ISO 639, such as zh.")] = None,
+    licence: Annotated[str | None, typer.Option(help="An id from 'argosy licences'.")] = None,
+    provider: Annotated[str | None, typer.Option(help="A company whose API offers it.")] = None,
+    hosted: Annotated[
+        bool | None, typer.Option("--hosted/--weights", help="Offered by a company, or weights to run here.")
+    ] = None,
+    commercial: Annotated[
+        bool | None, typer.Option("--commercial/--research", help="Whether the licence allows commercial use.")
+    ] = None,
+    fits: Annotated[bool | None, typer.Option("--fits/--too-large", help="Whether it can fit this machine.")] = None,
+    max_parameters: Annotated[str | None, typer.Option(help="At most, such as 7B or 500M.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List models: those that this key may call first, then all cards that pass the filters."""
     callable_ = {model.id: model for model in connect().models.list().data}
-    rows = [{"model": name, "state": "answers", "owned_by": model.owned_by} for name, model in callable_.items()]
-    rows += [
-        {"model": card["name"], "state": "in the catalog", **card}
-        for card in get("/catalog")["data"]
-        if card["name"] not in callable_
+    filters = {
+        "q": " ".join(words or []) or None,
+        "family": family,
+        "modality": modality,
+        "language": language,
+        "licence": licence,
+        "provider": provider,
+        "hosted": hosted,
+        "commercial": commercial,
+        "fits": fits,
+        "parameters_max": max_parameters and parse_count(max_parameters),
+    }
+    found = get("/catalog", **filters)["data"]
+    filtered = any(value is not None for value in filters.values())
+    answering = callable_.keys() & {card["name"] for card in found} if filtered else callable_.keys()
+    cards: dict[str, dict[str, Any]] = {card["name"]: card for card in found}
+    rows: list[dict[str, Any]] = [
+        {"model": name, "state": "answers", "owned_by": callable_[name].owned_by, **cards.get(name, {})}
+        for name in sorted(answering)
     ]
-    show(rows, ["model", "state", "owned_by", "family", "parameters", "licence"], as_json=as_json)
+    rows += [{"model": name, "state": _offered(card), **card} for name, card in cards.items() if name not in callable_]
+    if not as_json:
+        rows = [row | {"size": _size(row.get("parameters")), "context": row.get("context_length")} for row in rows]
+    show(rows, ["model", "state", "modality", "family", "size", "context", "licence"], as_json=as_json)
 
 
-def deploy(name: ModelArgument) -> None:
+def parse_count(text: str) -> int:
+    """``500M``, ``7B``, ``1.5b`` or a plain number. Raises Invalid."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmb]?)", text.strip().lower())
+    if match is None:
+        raise Invalid(f"'{text}' is not a number of parameters. Write 500M, 7B or 135000000.", code="invalid_count")
+    return round(float(match[1]) * {"": 1, "k": 1e3, "m": 1e6, "b": 1e9}[match[2]])
+
+
+def parse_duration(text: str) -> int:
+    """``90s``, ``10m``, ``2h`` or a number of seconds. Raises Invalid."""
+    match = re.fullmatch(r"(\d+)([smh]?)", text.strip().lower())
+    if match is None:
+        raise Invalid(f"'{text}' is not a duration. Write 90s, 10m or 2h.", code="invalid_duration")
+    return int(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def _offered(card: dict[str, Any]) -> str:
+    if card["fit"] is None:
+        return "hosted"
+    return {True: "fits", False: "too large", None: "in the catalog"}[card["fit"]["fits"]]
+
+
+def _size(parameters: int | None) -> str | None:
+    """As people write it: 135M, 7.6B, 1.0T."""
+    if parameters is None:
+        return None
+    for unit, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if parameters >= unit:
+            number = parameters / unit
+            return f"{number:.1f}{letter}" if number < 100 else f"{number:.0f}{letter}"
+    return str(parameters)
+
+
+def deploy(
+    name: ModelArgument,
+    provider: Annotated[str | None, typer.Option(help="A provider that answers for it; see 'argosy provider'.")] = None,
+    provider_model: Annotated[str | None, typer.Option(help="What the provider calls it, if not the same.")] = None,
+    idle_unload: Annotated[
+        str | None, typer.Option(help="Unload after so long without a request, such as 10m; the next one loads it.")
+    ] = None,
+) -> None:
     """Deploy a model: pull, fit, start. Returns at once; 'argosy deployments' shows how far it is."""
-    made = post("/deployments", {"model": name})
+    seconds = idle_unload and parse_duration(idle_unload)
+    body = {"model": name, "provider": provider, "provider_model": provider_model, "idle_unload_s": seconds}
+    made = post("/deployments", {field: value for field, value in body.items() if value is not None})
     print(f"{made['id']} {made['state']}")
 
 
 def deployments(as_json: JsonOption = False) -> None:
     """List deployments and their states."""
     show(get("/deployments")["data"], ["id", "model", "engine", "state", "error"], as_json=as_json)
+
+
+def alias(
+    name: Annotated[str, typer.Argument(help="The name that callers use, such as chat-default.")],
+    target: Annotated[str | None, typer.Argument(help="The model it is to stand for.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the name back.")] = False,
+) -> None:
+    """Point a name at a model; every request is answered by the old one or by the new one, none is lost."""
+    if remove:
+        connect().delete(f"/aliases/{name}", cast_to=object)
+        print(f"{name} is removed")
+        return
+    if target is None:
+        raise Invalid("Name the model that the alias is to stand for.", code="target_missing")
+    put(f"/aliases/{name}", {"target": target})
+    print(f"{name} -> {target}")
+
+
+def aliases(as_json: JsonOption = False) -> None:
+    """List the project's aliases."""
+    show(get("/aliases")["data"], ["id", "target", "moved_at"], as_json=as_json)
 
 
 def undeploy(deployment_id: Annotated[str, typer.Argument(help="An id from 'argosy deployments'.")]) -> None:

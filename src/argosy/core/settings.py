@@ -18,6 +18,8 @@ class Settings:
     """Address to listen on. ``ARGOSY_HOST``; loopback unless told otherwise."""
     port: int = 8080
     """Port of the API, 0 for any free one. ``ARGOSY_PORT``."""
+    engine_memory_bytes: int | None = None
+    """What all engines together may take. ``ARGOSY_ENGINE_MEMORY_GB``, in GiB; by default a share of the machine's."""
     admin_key: str | None = None
     """Secret of the first administrator key. ``ARGOSY_ADMIN_KEY``; without it one is made and printed once."""
 
@@ -35,6 +37,7 @@ class Settings:
             database_url=environment.get("ARGOSY_DATABASE_URL", f"sqlite:///{root / 'argosy.sqlite'}"),
             host=environment.get("ARGOSY_HOST", "127.0.0.1"),
             port=int(text) if port is None else port,
+            engine_memory_bytes=_gibibytes(environment.get("ARGOSY_ENGINE_MEMORY_GB")),
             admin_key=environment.get("ARGOSY_ADMIN_KEY") or None,
         )
 
@@ -45,8 +48,22 @@ class Settings:
             "ARGOSY_DATABASE_URL": self.database_url,
             "ARGOSY_HOST": self.host,
             "ARGOSY_PORT": str(self.port),
+            "ARGOSY_ENGINE_MEMORY_GB": str(self.engine_memory_bytes / 2**30) if self.engine_memory_bytes else "",
         }
 
     def with_port(self, port: int) -> "Settings":
         """The same settings on another port."""
         return replace(self, port=port)
+
+
+def _gibibytes(text: str | None) -> int | None:
+    """Bytes; None for nothing. Raises ValueError."""
+    if not text:
+        return None
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < 1e6:
+        raise ValueError(f"ARGOSY_ENGINE_MEMORY_GB must be a number of GiB, not {text!r}")
+    return int(found * 2**30)

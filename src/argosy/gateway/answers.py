@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from argosy.gateway import vectors
 from argosy.gateway.events import DONE, Shape, Transform, malformed, read_usage, swaps, write_event
 from argosy.gateway.metering import Usage
 from argosy.gateway.requests import Kind, Request
@@ -40,8 +41,11 @@ def shape_of(request: Request, request_id: str, part: int) -> Shape:
     )
 
 
-def whole(body: bytes, shape: Shape) -> tuple[bytes, Usage]:
+def whole(body: bytes, request: Request, request_id: str, part: int) -> tuple[bytes, Usage]:
     """An engine's whole answer as the client may see it, and its usage. Raises UpstreamFailed if it is malformed."""
+    if not request.kind.completes:
+        return vectors.whole(body, request.model)
+    shape = shape_of(request, request_id, part)
     try:
         answer = _ANSWER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):

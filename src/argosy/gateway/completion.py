@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from argosy.billing import Intent, Journal
@@ -14,9 +15,9 @@ from argosy.gateway.metering import Meter, Part, Usage
 from argosy.gateway.refresh import Refresher
 from argosy.gateway.relay import Deadlines, Relay
 from argosy.gateway.requests import Request
-from argosy.gateway.routing import Offer, RouteTable
+from argosy.gateway.routing import Offer, RouteTable, check_kind
 from argosy.identity import Caller, KeyRing
-from argosy.runtime import Database
+from argosy.runtime import Database, Vault
 from argosy.serving import Route
 
 T = TypeVar("T")
@@ -33,9 +34,10 @@ class Gateway:
         *,
         table: RouteTable | None = None,
         deadlines: Deadlines | None = None,
+        vault: Vault | None = None,
     ) -> None:
         deadlines = deadlines or Deadlines()
-        self._table = table or RouteTable(database)
+        self._table = table or RouteTable(database, vault=vault)
         self._journal = journal
         self._relay = Relay(deadlines)
         self._dispatch = Dispatch(self._table, self._relay, deadlines)
@@ -109,8 +111,14 @@ class Gateway:
         return self._admit(request, caller, request_id)
 
     def _admit(self, request: Request, caller: Caller, request_id: str) -> Call:
-        """Check that the model is there for this caller. Raises NotFound, and Unavailable without a price."""
+        """Check that the model is there for this caller, and of the right kind.
+
+        Raises NotFound, Invalid, and Unavailable without a price.
+        """
+        if (meant := self._table.resolve(caller.project_id, request.model)) != request.model:
+            request = replace(request, model=meant)
         offer = self._table.find(caller.project_id, request.model)
+        check_kind(request, offer.route.modality)
         parts = [Part() for _ in range(request.parts)]
         meter = Meter(self._journal, _intent(request, caller, request_id, offer), parts, request.n, self._ended)
         return Call(request_id, caller.project_id, request, meter)

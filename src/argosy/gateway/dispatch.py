@@ -1,6 +1,7 @@
 """One run of an engine for one part of a request: find a replica, wait for it to restart, try again if safe."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,7 +14,7 @@ from argosy.gateway.events import EventStream
 from argosy.gateway.metering import Meter
 from argosy.gateway.relay import Deadlines, Lost, NotReached, Relay
 from argosy.gateway.requests import Request
-from argosy.gateway.routing import RouteTable
+from argosy.gateway.routing import Offer, RouteTable
 
 Send = Callable[[bytes], Awaitable[None]]
 T = TypeVar("T")
@@ -42,7 +43,7 @@ class Dispatch:
         """The whole answer of a part, as the client may see it."""
 
         async def attempt(response: aiohttp.ClientResponse) -> bytes:
-            body, usage = whole(await response.read(), shape_of(call.request, call.id, index))
+            body, usage = whole(await response.read(), call.request, call.id, index)
             call.meter.parts[index].usage = usage
             await call.meter.safe()
             return body
@@ -75,23 +76,45 @@ class Dispatch:
         while True:
             offer = self._table.find(call.project_id, call.request.model)
             if offer.ready:
-                body = call.request.upstream_body(offer.members, index)
                 call.meter.dispatched = True
                 try:
-                    async with self._relay.post(offer.route.url + call.request.kind.path, body) as response:
+                    async with self._posted(call.request, offer, index) as response:
                         return await attempt(response)
                 except NotReached:
                     pass
                 except Lost:
                     losses += 1
                     _check_loss(begun=call.meter.parts[index].begun, losses=losses)
+            else:
+                await self._table.demand(offer.route.base_model)
             if asyncio.get_running_loop().time() >= until:
-                raise Unavailable(
-                    f"No replica of the model '{call.request.model}' is ready. Please try again shortly.",
-                    code="no_replica_ready",
-                    retry_after_s=2,
-                )
+                raise _unreached(call.request.model, offer)
             await asyncio.sleep(self._deadlines.poll)
+
+    def _posted(
+        self, request: Request, offer: Offer, index: int
+    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        route = offer.route
+        if route.provider:
+            url = route.url + request.kind.path.removeprefix("/v1")
+            body = request.provider_body(route.provider_model, index)
+            return self._relay.post_provider(route.provider, url, body, offer.headers)
+        return self._relay.post(route.url + request.kind.path, request.upstream_body(offer.members, index))
+
+
+def _unreached(model: str, offer: Offer) -> Unavailable:
+    if offer.route.provider:
+        return Unavailable(
+            f"The provider '{offer.route.provider.name}', which answers for '{model}', cannot be reached. Please try "
+            "again shortly.",
+            code="provider_unreachable",
+            retry_after_s=5,
+        )
+    return Unavailable(
+        f"No replica of the model '{model}' is ready. Please try again shortly.",
+        code="no_replica_ready",
+        retry_after_s=2,
+    )
 
 
 def _check_loss(*, begun: bool, losses: int) -> None:

@@ -1,15 +1,18 @@
-"""The wire to the engines: one connection pool, and what their failures mean."""
+"""The wire to engines and providers: two connection pools, and what their failures mean."""
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
-from argosy.core import ArgosyError, Invalid, UpstreamFailed
+from argosy.catalog import Provider
+from argosy.core import ArgosyError, Invalid, RateLimited, UpstreamFailed
+from argosy.runtime.resolver import CheckedResolver
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,12 @@ class Lost(Exception):
 
 
 class Relay:
-    """Sends bodies to engines. Leaving an answer half read closes its connection, which tells the engine to stop."""
+    """Sends bodies to engines and providers. Leaving an answer half read closes its connection: they then stop."""
 
     def __init__(self, deadlines: Deadlines) -> None:
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=deadlines.connect, sock_read=deadlines.silence)
         self._session: aiohttp.ClientSession | None = None
+        self._outside: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
         """Open the pool. It needs a running loop."""
@@ -53,31 +57,58 @@ class Relay:
             headers={"content-type": "application/json", "accept-encoding": "identity"},
         )
 
+        self._resolver = CheckedResolver()
+        self._outside = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0, resolver=self._resolver),
+            timeout=self._timeout,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"content-type": "application/json", "accept-encoding": "identity", "user-agent": "argosy"},
+        )
+
     async def stop(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._session, self._outside):
+            if session is not None:
+                await session.close()
 
-    @asynccontextmanager
-    async def post(self, url: str, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
+    def post(self, url: str, body: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """An engine's good answer, its body yet unread.
 
         Raises NotReached, Lost, or what the caller is to be told. The block may raise Lost too, when reading fails.
         """
         assert self._session is not None, "the relay was not started"
-        try:
-            async with self._session.post(url, data=body) as response:
-                if response.status != 200:
-                    raise refusal(response.status, await response.read())
-                yield response
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise NotReached from error
-        except TimeoutError as error:
-            raise UpstreamFailed(
-                "The engine has been silent for too long. Please try again.", code="engine_timeout"
-            ) from error
-        except (aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError) as error:
-            raise Lost from error
+        return _posted(self._session.post(url, data=body), refusal)
+
+    def post_provider(
+        self, provider: Provider, url: str, body: bytes, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """A provider's good answer, in the same way. No redirect is followed: the headers hold a key."""
+        assert self._outside is not None, "the relay was not started"
+        if provider.private:
+            self._resolver.private_hosts = {*self._resolver.private_hosts, urlsplit(url).hostname or ""}
+        request = self._outside.post(url, data=body, headers=headers, allow_redirects=False)
+        return _posted(request, lambda status, said: provider_refusal(provider.name, status, said))
+
+
+@asynccontextmanager
+async def _posted(
+    request: AbstractAsyncContextManager[aiohttp.ClientResponse], refused: Callable[[int, bytes], Exception]
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The good answer to a request; everything else becomes NotReached, Lost, or what the caller is told."""
+    try:
+        async with request as response:
+            if response.status != 200:
+                raise refused(response.status, await response.content.read(_REFUSAL_BYTES_MAX))
+            yield response
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        raise NotReached from error
+    except TimeoutError as error:
+        raise UpstreamFailed(
+            "The engine has been silent for too long. Please try again.", code="engine_timeout"
+        ) from error
+    except (aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError) as error:
+        raise Lost from error
 
 
 class _EngineError(msgspec.Struct):
@@ -91,7 +122,9 @@ class _EngineErrorBody(msgspec.Struct):
     error: _EngineError = msgspec.field(default_factory=_EngineError)
 
 
+_REFUSAL_BYTES_MAX = 1 << 16
 _ERROR = msgspec.json.Decoder(_EngineErrorBody, strict=False)
+_TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process.*batch size: (\d+)")
 _NOISE = re.compile(r"\[json\.exception[^\]]*\]\s*|/\S+/\S*")
 
 
@@ -103,6 +136,8 @@ def refusal(status: int, body: bytes) -> Exception:
         said = _EngineError()
     if said.type == "exceed_context_size_error":
         return too_long(said.n_prompt_tokens, said.n_ctx)
+    if large := _TOO_LARGE.search(said.message):  # how llama.cpp refuses to embed a long text: as a fault of its own
+        return too_long(int(large[1]), int(large[2]), "input")
     if status == 503:
         return NotReached()
     if status in (400, 413, 422):
@@ -110,22 +145,48 @@ def refusal(status: int, body: bytes) -> Exception:
     return UpstreamFailed("The engine failed on this request. Please try again.", code="engine_failed")
 
 
-def too_long(prompt_tokens: int, context_length: int) -> ArgosyError:
+def provider_refusal(name: str, status: int, body: bytes) -> Exception:
+    """What a provider's error answer means to the caller. Its own words are passed on only where they are about the
+    request: others may speak of the operator's account.
+    """
+    try:
+        said = _ERROR.decode(body).error.message
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        said = ""
+    if status == 429:
+        return RateLimited(
+            f"The provider '{name}' is over its limit. Please try again shortly.",
+            code="provider_rate_limited",
+            retry_after_s=5,
+        )
+    if status in (400, 413, 422):
+        return _invalid(said, f"The provider '{name}'")
+    if status in (401, 403):
+        return UpstreamFailed(
+            f"The provider '{name}' refuses this platform's key. An administrator sets it with 'argosy provider add'.",
+            code="provider_refused",
+        )
+    if status == 404:
+        return UpstreamFailed(f"The provider '{name}' does not offer this model.", code="provider_model_missing")
+    return UpstreamFailed(f"The provider '{name}' failed ({status}). Please try again.", code="provider_failed")
+
+
+def too_long(prompt_tokens: int, context_length: int, param: str = "messages") -> ArgosyError:
     """The prompt does not fit the model."""
     return Invalid(
         f"This model's maximum context length is {context_length} tokens, but the prompt has {prompt_tokens} tokens. "
         "Please shorten the prompt.",
         code="context_length_exceeded",
-        param="messages",
+        param=param,
         details={"prompt_tokens": prompt_tokens, "context_length": context_length},
     )
 
 
-def _invalid(message: str) -> Invalid:
-    reason = _NOISE.sub("", message).strip() or "the engine cannot carry it out as written"
+def _invalid(message: str, who: str = "The engine") -> Invalid:
+    reason = _NOISE.sub("", message).strip() or "it cannot be carried out as written"
     field = re.match(r"Field '([^']+)'", reason)
     return Invalid(
-        f"The engine refused this request: {reason}",
+        f"{who} refused this request: {reason}",
         code="invalid_value",
         param=field.group(1) if field else None,
     )

@@ -1,4 +1,4 @@
-"""What a completion request asks for: the few fields the gateway needs, read once; the rest stays as it came."""
+"""What a request asks for: the few fields the gateway needs, read once; the rest stays as it came."""
 
 import re
 from collections.abc import Mapping
@@ -11,18 +11,34 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 from argosy.core import Invalid
 from argosy.gateway.tools import Choice, Tool, members, offered
+from argosy.gateway.vectors import EmbeddingFields, RerankFields, check
 
 
 class Kind(Enum):
-    """The two ways to ask a model. The value is the ``kind`` of the usage event."""
+    """The ways to ask a model. The value is the ``kind`` of the usage event."""
 
     CHAT = "chat.completion"
     TEXT = "completion"
+    EMBEDDING = "embedding"
+    RERANK = "rerank"
 
     @property
     def path(self) -> str:
         """The path of this kind, the same at our door and at the engine's."""
-        return "/v1/chat/completions" if self is Kind.CHAT else "/v1/completions"
+        return _PATHS[self]
+
+    @property
+    def completes(self) -> bool:
+        """Whether the answer is text that the model writes; else it is numbers about text."""
+        return self in (Kind.CHAT, Kind.TEXT)
+
+
+_PATHS = {
+    Kind.CHAT: "/v1/chat/completions",
+    Kind.TEXT: "/v1/completions",
+    Kind.EMBEDDING: "/v1/embeddings",
+    Kind.RERANK: "/v1/rerank",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +51,15 @@ class Request:
     kind: Kind
     model: str
     body: bytes
-    stream: bool
-    include_usage: bool
-    n: int
-    prompts: tuple[bytes, ...] | None
+    stream: bool = False
+    include_usage: bool = False
+    n: int = 1
+    prompts: tuple[bytes, ...] | None = None
     """The JSON of each prompt where a text completion has several, else None."""
-    seed: int | None
-    text_logprobs: bool
+    seed: int | None = None
+    text_logprobs: bool = False
     """A text completion that wants log probabilities: engines give them in the chat shape."""
-    call: bytes | None
+    call: bytes | None = None
     """JSON members that put the client's tools before the engine, if there are any. The engine then does not stream."""
 
     @property
@@ -75,7 +91,17 @@ class Request:
             added.append(b'"prompt":' + self.prompts[part // self.n])
         return self.body[: self.body.rindex(b"}")] + b"," + b",".join(added) + b"}" if added else self.body
 
+    def provider_body(self, model: str, part: int) -> bytes:
+        """The body for a provider, which calls the model by its own name. No member is in it twice: not every provider
+        reads the last.
+        """
+        body = _OBJECT.decode(self.upstream_body(b"", part))
+        body["model"] = model
+        body.pop("return_progress", None)
+        return msgspec.json.encode(body)
 
+
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
 PARTS_LIMIT = 128
 """Runs of the engine that one request may ask for, as in OpenAI's API."""
 
@@ -131,20 +157,27 @@ class _Messages(msgspec.Struct):
 
 
 _MESSAGES = msgspec.json.Decoder(_Messages)
-_CHAT = msgspec.json.Decoder(_Chat)
-_TEXT = msgspec.json.Decoder(_Text)
+_DECODERS: dict[Kind, msgspec.json.Decoder[Any]] = {
+    Kind.CHAT: msgspec.json.Decoder(_Chat),
+    Kind.TEXT: msgspec.json.Decoder(_Text),
+    Kind.EMBEDDING: msgspec.json.Decoder(EmbeddingFields),
+    Kind.RERANK: msgspec.json.Decoder(RerankFields),
+}
 _PLATFORM_ONLY = ("lora", "id_slot", "n_cmpl")
 
 
 def parse(kind: Kind, body: bytes) -> Request:
     """Read a request body. Raises Invalid, with ``param`` naming the member at fault where one is."""
     try:
-        fields: _Chat | _Text = _CHAT.decode(body) if kind is Kind.CHAT else _TEXT.decode(body)
+        fields = _DECODERS[kind].decode(body)
     except msgspec.ValidationError as error:
         _refuse_member(str(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"The request body is not valid JSON: {error}.", code="invalid_json") from None
     _refuse_unsupported(fields)
+    if isinstance(fields, EmbeddingFields | RerankFields):
+        check(fields)
+        return Request(kind, fields.model, body)
     return _request(kind, body, fields)
 
 
@@ -181,9 +214,9 @@ def _several_prompts(fields: _Text) -> tuple[bytes, ...] | None:
     return None if all(prompt.isdigit() for prompt in prompts) else prompts
 
 
-def _refuse_unsupported(fields: _Chat | _Text) -> None:
+def _refuse_unsupported(fields: object) -> None:
     for name in _PLATFORM_ONLY:
-        if getattr(fields, name) is not UNSET:
+        if getattr(fields, name, UNSET) is not UNSET:
             raise Invalid(
                 f"'{name}' is set by the platform. Name the model that you want in 'model'.",
                 code="unsupported_parameter",

@@ -1,15 +1,22 @@
 """What a model name leads to, in memory: routes and prices, read again when the configuration's version changes."""
 
+import asyncio
+import contextlib
 import difflib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
 
 from argosy.billing import Price, current_prices, price_for
-from argosy.catalog import adapters_of
-from argosy.core import NotFound, Unavailable
-from argosy.gateway.requests import encode_members
-from argosy.runtime import Database, Transaction, read_version
-from argosy.serving import Route, engine_request, list_deployments, routes
+from argosy.catalog import adapters_of, all_aliases
+from argosy.core import Invalid, NotFound, Unavailable
+from argosy.gateway.requests import Kind, Request, encode_members
+from argosy.runtime import Database, Transaction, Vault, read_version
+from argosy.serving import PROVIDER, Route, ask_for, engine_request, list_deployments, modality_of, routes
+
+_log = structlog.get_logger()
+_DEMAND_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +28,8 @@ class Offer:
     """Id of the pinned price, None if the operator has not set one."""
     members: bytes
     """JSON members, without braces, that select this model on its engine."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What a provider is sent along: its key."""
 
     @property
     def ready(self) -> bool:
@@ -34,11 +43,14 @@ class Configuration:
 
     routes: Sequence[Route]
     prices: Mapping[str, Price]
+    aliases: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """By project and name: the model that is meant."""
 
 
 def read_configuration(tx: Transaction) -> Configuration:
     """Routes and prices as they stand. Models without a replica come first, so that a route takes their place."""
-    return Configuration([*expected(tx), *routes(tx)], current_prices(tx))
+    aliases = {(alias.project_id, alias.name): alias.target for alias in all_aliases(tx)}
+    return Configuration([*expected(tx), *routes(tx)], current_prices(tx), aliases)
 
 
 def expected(tx: Transaction) -> list[Route]:
@@ -48,7 +60,7 @@ def expected(tx: Transaction) -> list[Route]:
     """
     found = []
     for deployment in list_deployments(tx):
-        if deployment.desired != "running":
+        if deployment.desired != "running" or deployment.engine == PROVIDER:
             continue
         base = Route(
             model=deployment.model,
@@ -60,6 +72,7 @@ def expected(tx: Transaction) -> list[Route]:
             engine=deployment.engine,
             context_length=0,
             replica_id="",
+            modality=modality_of(deployment.model),
         )
         left_out = deployment.detail.get("left_out", {})
         adapters = [version for version in adapters_of(tx, deployment.model) if version.name not in left_out]
@@ -67,14 +80,36 @@ def expected(tx: Transaction) -> list[Route]:
     return found
 
 
+_KINDS = {"embedding": Kind.EMBEDDING, "rerank": Kind.RERANK}
+"""Modalities that answer to one path only; every other one completes text."""
+
+
+def check_kind(request: Request, modality: str) -> None:
+    """Raise Invalid, naming the right path, for a model that does not do what this path is for."""
+    right = _KINDS.get(modality)
+    if (request.kind is not right) if right else not request.kind.completes:
+        raise Invalid(
+            f"'{request.model}' is a model for {modality}. Ask it at {(right or Kind.CHAT).path}.",
+            code="wrong_kind_of_model",
+            param="model",
+        )
+
+
 class RouteTable:
     """Model names to offers. `refresh` may be called from any thread; the others only read one dict at a time."""
 
-    def __init__(self, database: Database, read: Callable[[Transaction], Configuration] = read_configuration) -> None:
-        self._database = database
-        self._read = read
+    def __init__(
+        self,
+        database: Database,
+        read: Callable[[Transaction], Configuration] = read_configuration,
+        vault: Vault | None = None,
+    ) -> None:
+        """``vault`` opens the keys of providers; without one, their models are not offered."""
+        self._database, self._read, self._vault = database, read, vault
         self._version = -1
         self._offers: dict[str, Offer] = {}
+        self._aliases: Mapping[tuple[str, str], str] = {}
+        self._demanded: dict[str, float] = {}
 
     def refresh(self) -> bool:
         """Load the configuration again if it was changed; says whether it did."""
@@ -84,7 +119,7 @@ class RouteTable:
             if version == self._version:
                 return False
             found = self._read(tx)
-        self._offers = {route.model: _offer(route, found.prices) for route in found.routes}
+        self._offers, self._aliases = dict(self._offered(found)), found.aliases
         self._version = version
         return True
 
@@ -101,11 +136,40 @@ class RouteTable:
             )
         return offer
 
+    def resolve(self, project_id: str, model: str) -> str:
+        """The model that a project means by a name: what its alias stands for now, else the name itself."""
+        return self._aliases.get((project_id, model), model) if self._aliases else model
+
+    async def demand(self, base_model: str) -> None:
+        """A request waits for this model: have it loaded, if it is unloaded. Asks at most once a second."""
+        now = asyncio.get_running_loop().time()
+        if now - self._demanded.get(base_model, -_DEMAND_EVERY_S) < _DEMAND_EVERY_S:
+            return
+        self._demanded[base_model] = now
+        with contextlib.suppress(Exception):  # the refresher tells of an outage
+            await asyncio.to_thread(self._ask_for, base_model)
+
+    def _ask_for(self, base_model: str) -> None:
+        with self._database.write() as tx:
+            ask_for(tx, base_model)
+
     def models(self, project_id: str) -> list[Route]:
         """The routes that a project may use and that a replica answers for now, by name."""
         offers = self._offers
         usable = (offers[name] for name in sorted(offers))
         return [offer.route for offer in usable if offer.ready and _visible(offer.route, project_id)]
+
+    def _offered(self, found: Configuration) -> Iterator[tuple[str, Offer]]:
+        for route in found.routes:
+            price = price_for(found.prices, route.model, route.base_model)
+            headers: Mapping[str, str] = {}
+            if route.provider:
+                try:
+                    headers = route.provider.headers(self._vault) if self._vault else {}
+                except Unavailable as error:
+                    _log.error("provider.unreadable", provider=route.provider.name, reason=error.code)
+                    continue
+            yield route.model, Offer(route, price.id if price else None, encode_members(engine_request(route)), headers)
 
     def _unknown(self, project_id: str, model: str) -> NotFound:
         names = [route.model for route in self.models(project_id)]
@@ -124,8 +188,3 @@ class RouteTable:
 
 def _visible(route: Route, project_id: str) -> bool:
     return route.project_id is None or route.project_id == project_id
-
-
-def _offer(route: Route, prices: Mapping[str, Price]) -> Offer:
-    price = price_for(prices, route.model, route.base_model)
-    return Offer(route, price.id if price else None, encode_members(engine_request(route)))

@@ -3,16 +3,19 @@
 from argosy.runtime.blobs import Blobs
 from argosy.runtime.database import Database, Transaction, is_outage, metadata
 from argosy.runtime.heartbeats import beat, seconds_since_beat
+from argosy.runtime.vault import Vault, open_vault
 from argosy.runtime.versions import bump_version, read_version
 
 __all__ = [
     "Blobs",
     "Database",
     "Transaction",
+    "Vault",
     "beat",
     "bump_version",
     "is_outage",
     "metadata",
+    "open_vault",
     "read_version",
     "seconds_since_beat",
 ]

@@ -3,14 +3,16 @@
 import contextlib
 import http.client
 import ipaddress
+import itertools
 import queue
 import socket
 import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from argosy.core import ArgosyError, UpstreamFailed
@@ -22,6 +24,8 @@ _READ_TIMEOUT_S = 30.0
 _PIP_TIMEOUT_S = 1800.0
 _PIP_LOOK_S = 0.2
 _REDIRECTS_MAX = 5
+_RESUMES_MAX = 4
+_RESUME_AFTER_S = 0.25
 _CHUNK = 1 << 18
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -29,25 +33,98 @@ Report = Callable[[int], None]
 """Called with the number of bytes received so far."""
 
 
-def download(url: str, destination: Path, size_bytes: int, report: Report, private_hosts: Collection[str] = ()) -> None:
+def download(
+    url: str,
+    destination: Path,
+    size_bytes: int,
+    report: Report,
+    private_hosts: Collection[str] = (),
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Write what ``url`` answers, which must be exactly ``size_bytes`` long, to ``destination``.
 
-    Each hop's host is resolved once, its address is checked, and that very address is connected to, so that no name
-    can point inside the network: addresses that are not public are refused, but for ``private_hosts``, which an
-    operator named. Raises UpstreamFailed with what went wrong; OSError if writing fails. No proxy is used.
+    What is there already is taken for its beginning, so that a download goes on where it broke off: here some times as
+    long as each brings it further, and whenever it is called again. Each hop's host is resolved once, its address is
+    checked, and that very address is connected to, so that no name can point inside the network: addresses that are
+    not public are refused, but for ``private_hosts``, which an operator named. ``headers`` go to the first host only,
+    since they may hold a secret. Raises UpstreamFailed with what went wrong; OSError if writing fails. No proxy is
+    used.
     """
+    for attempt in itertools.count():
+        before = _size(destination)
+        try:
+            return _download(url, destination, size_bytes, report, private_hosts, headers)
+        except _BrokeOff as error:
+            if attempt >= _RESUMES_MAX or _size(destination) <= before:
+                raise _failed(error.reason, url) from error
+        time.sleep(_RESUME_AFTER_S * 2**attempt)
+
+
+def _download(
+    url: str,
+    destination: Path,
+    size_bytes: int,
+    report: Report,
+    private_hosts: Collection[str],
+    headers: Mapping[str, str],
+) -> None:
+    have = _size(destination)
+    if have > size_bytes:
+        destination.unlink()
+        have = 0
+    first_host = urlsplit(url).hostname
     for _ in range(_REDIRECTS_MAX + 1):
-        connection, response = _get(url, private_hosts)
+        own = headers if urlsplit(url).hostname == first_host else {}
+        span = {"Range": f"bytes={have}-"} if 0 < have < size_bytes else {}
+        connection, response = _get(url, private_hosts, {**own, **span})
         try:
             if response.status in (301, 302, 303, 307, 308):
                 url = urljoin(url, response.headers.get("Location", ""))
                 continue
+            if response.status == 206 and span and _starts_at(response, have):
+                return _save(response, url, destination, size_bytes, report, have)
             if response.status != 200:
                 raise _failed(f"it answered {response.status} {response.reason}", url)
-            return _save(response, url, destination, size_bytes, report)
+            return _save(response, url, destination, size_bytes, report, 0)
         finally:
             connection.close()
     raise _failed(f"it redirected more than {_REDIRECTS_MAX} times", url)
+
+
+def _starts_at(response: http.client.HTTPResponse, have: int) -> bool:
+    return response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+class _BrokeOff(Exception):
+    """The connection ended in the middle; what came is kept."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def fetch(
+    url: str, headers: Mapping[str, str], size_max: int, private_hosts: Collection[str] = ()
+) -> tuple[int, bytes]:
+    """Status and body of what ``url`` answers, with the same checks. Nothing is followed, since the headers may hold a
+    secret. Raises UpstreamFailed if it cannot be reached, breaks off, or sends more than ``size_max`` bytes.
+    """
+    connection, response = _get(url, private_hosts, headers)
+    try:
+        body = b""
+        while chunk := _next_chunk(response):
+            body += chunk
+            if len(body) > size_max:
+                raise _failed(f"it sent more than {size_max:,} bytes", url)
+        return response.status, body
+    except _BrokeOff as error:
+        raise _failed(error.reason, url) from error
+    finally:
+        connection.close()
 
 
 def download_wheel(requirement: str, folder: Path, report: Report) -> Path:
@@ -102,14 +179,16 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def _get(url: str, private_hosts: Collection[str]) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+def _get(
+    url: str, private_hosts: Collection[str], headers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise _failed("only plain http and https addresses are followed", url)
     connection = _Pinned(parts, parts.hostname in private_hosts)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        connection.request("GET", path, headers={"User-Agent": "argosy", "Accept-Encoding": "identity"})
+        connection.request("GET", path, headers={"User-Agent": "argosy", "Accept-Encoding": "identity", **headers})
         return connection, connection.getresponse()
     except (OSError, http.client.HTTPException, ValueError) as error:
         connection.close()
@@ -119,27 +198,31 @@ def _get(url: str, private_hosts: Collection[str]) -> tuple[http.client.HTTPConn
         raise
 
 
-def _save(response: http.client.HTTPResponse, url: str, destination: Path, size_bytes: int, report: Report) -> None:
-    """Copy the body to the file. A length other than the right one is refused as early as it is known."""
-    if response.length is not None and response.length != size_bytes:
-        raise _failed(f"it offers {response.length:,} bytes, not the expected {size_bytes:,}", url)
-    received = 0
-    with open(destination, "wb") as file:
-        while chunk := _next_chunk(response, url):
+def _save(
+    response: http.client.HTTPResponse, url: str, destination: Path, size_bytes: int, report: Report, have: int
+) -> None:
+    """Put the body into the file after the first ``have`` bytes. A length other than the right one is refused as early
+    as it is known. Raises _BrokeOff.
+    """
+    if response.length is not None and have + response.length != size_bytes:
+        raise _failed(f"it offers {have + response.length:,} bytes, not the expected {size_bytes:,}", url)
+    received = have
+    with open(destination, "ab" if have else "wb") as file:
+        while chunk := _next_chunk(response):
             received += len(chunk)
             if received > size_bytes:
                 raise _failed(f"it sent more than the expected {size_bytes:,} bytes", url)
             file.write(chunk)
             report(received)
     if received != size_bytes:
-        raise _failed(f"it broke off after {received:,} of {size_bytes:,} bytes", url)
+        raise _BrokeOff(f"it broke off after {received:,} of {size_bytes:,} bytes")
 
 
-def _next_chunk(response: http.client.HTTPResponse, url: str) -> bytes:
+def _next_chunk(response: http.client.HTTPResponse) -> bytes:
     try:
         return response.read1(_CHUNK)
     except (OSError, http.client.HTTPException) as error:
-        raise _failed(f"it broke off ({error or type(error).__name__})", url) from error
+        raise _BrokeOff(f"it broke off ({error or type(error).__name__})") from error
 
 
 class _Pinned(http.client.HTTPConnection):

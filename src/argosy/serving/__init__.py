@@ -7,13 +7,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from argosy.serving.deployments import deploy, served_file
+    from argosy.serving.deployments import Provided, deploy, served_file
     from argosy.serving.engines import ENGINES
     from argosy.serving.reconciler import Reconciler
-    from argosy.serving.route import Route, engine_request, routes
+    from argosy.serving.room import estimate, require_room
+    from argosy.serving.route import Route, engine_request, modality_of, routes
     from argosy.serving.store import (
+        PROVIDER,
         Deployment,
         ReplicaRow,
+        ask_for,
         find_deployment,
         list_deployments,
         list_replicas,
@@ -22,15 +25,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENGINES",
+    "PROVIDER",
     "Deployment",
+    "Provided",
     "Reconciler",
     "ReplicaRow",
     "Route",
+    "ask_for",
     "deploy",
     "engine_request",
+    "estimate",
     "find_deployment",
     "list_deployments",
     "list_replicas",
+    "modality_of",
+    "require_room",
     "routes",
     "served_file",
     "stop_deployment",
@@ -38,10 +47,14 @@ __all__ = [
 
 _PLACES = {
     "ENGINES": "engines",
+    "Provided": "deployments",
     "Reconciler": "reconciler",
     "Route": "route",
     "deploy": "deployments",
     "engine_request": "route",
+    "estimate": "room",
+    "modality_of": "route",
+    "require_room": "room",
     "routes": "route",
     "served_file": "deployments",
 }

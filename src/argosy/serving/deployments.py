@@ -1,25 +1,54 @@
 """Asking for a model to be served, with every mistake told before anything starts."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from argosy.billing import ensure_price
-from argosy.catalog import Prices, card
+from argosy.billing import current_prices, ensure_price, standing_price
+from argosy.catalog import FREE, ModelCard, Prices, ProviderSource, card, cards, find_provider, require_licence
 from argosy.core import Invalid
 from argosy.runtime import Transaction
 from argosy.serving.engines import ENGINES
-from argosy.serving.store import Deployment, list_deployments, want_deployment
+from argosy.serving.room import require_room
+from argosy.serving.store import Deployment, list_deployments, want_deployment, want_provided
 
 _ECHO = "echo"
-_FREE = Prices("USD", input=0, cached_input=0, output=0, training=0)
 
 
-def deploy(tx: Transaction, project_id: str, model: str, engine: str | None = None) -> Deployment:
+@dataclass(frozen=True)
+class Provided:
+    """A provider's model that is to answer under a name of ours."""
+
+    provider: str
+    model: str
+    """What the provider calls it."""
+
+
+def deploy(
+    tx: Transaction,
+    project_id: str,
+    model: str,
+    engine: str | None = None,
+    provided: Provided | None = None,
+    prices: Prices | None = None,
+    idle_unload_s: int | None = None,
+) -> Deployment:
     """Ask for ``model`` to be served; harmless to repeat, and the way to retry after a failure.
 
-    Without ``engine``, models with a card run on llama.cpp; the name ``echo`` needs no card, and neither does any name
-    on the echo engine. Raises Invalid (no such engine, or an unusable name), NotFound (no such card).
-    The prices on the card become the model's.
+    After ``idle_unload_s`` seconds without a request its engine is unloaded, and loaded again by the next one; 0 is
+    never, None leaves it as it was.
+    Without ``engine``, models with a card run on llama.cpp, or at the provider that the card names; the name ``echo``
+    needs no card, and neither does any name on the echo engine or with ``provided``. ``prices`` become the model's;
+    without any, the price that it has stays, or else that on the card begins. Raises Invalid (no such engine, an
+    unusable name, no price), NotFound (no such card or provider), Forbidden (a licence that was not accepted).
     """
+    known = cards().get(model)
+    if provided is None and known and known.hosted and engine is None:
+        provided = _as_on_card(known)
+    if provided:
+        _check_name(model)
+        find_provider(tx, provided.provider)
+        _set_price(tx, model, prices, _list_prices(known))
+        return want_provided(tx, project_id, model, provided.provider, provided.model)
     engine = engine or (_ECHO if model == _ECHO else "llama_cpp")
     if engine not in ENGINES:
         raise Invalid(
@@ -27,16 +56,12 @@ def deploy(tx: Transaction, project_id: str, model: str, engine: str | None = No
             code="unknown_engine",
             param="engine",
         )
-    if engine != _ECHO:
-        card(model)
-    elif not _usable(model):
-        raise Invalid(
-            "A model's name has 1 to 100 letters, digits, dots, dashes and underscores, and starts with a letter.",
-            code="invalid_model_name",
-            param="model",
-        )
-    ensure_price(tx, model, _FREE if engine == _ECHO else card(model).prices)
-    return want_deployment(tx, project_id, model, engine)
+    if engine == _ECHO:
+        _check_name(model)
+        _set_price(tx, model, prices, FREE)
+    else:
+        _set_price(tx, model, prices, _check_card(tx, project_id, card(model)).own_prices)
+    return want_deployment(tx, project_id, model, engine, idle_unload_s)
 
 
 def served_file(tx: Transaction, model: str) -> Path | None:
@@ -47,7 +72,54 @@ def served_file(tx: Transaction, model: str) -> Path | None:
     return None
 
 
-def _usable(name: str) -> bool:
-    """The name becomes part of a log file's name, among others."""
+def _check_card(tx: Transaction, project_id: str, wanted: ModelCard) -> ModelCard:
+    """The card, if its model may run here, and can."""
+    if wanted.hosted:
+        raise Invalid(
+            f"'{wanted.name}' has no weights to run: {wanted.publisher} answers for it. Leave the engine out.",
+            code="model_hosted",
+            param="engine",
+        )
+    require_licence(tx, project_id, wanted, "deploy")
+    require_room(wanted)
+    wanted.pinned()
+    return wanted
+
+
+def _set_price(tx: Transaction, model: str, given: Prices | None, default: Prices | None) -> None:
+    if given:
+        ensure_price(tx, model, given)
+    elif default:
+        standing_price(tx, model, default)
+    elif model not in current_prices(tx):
+        raise Invalid(
+            f"No price is known for '{model}', so its use could not be billed. Give 'prices' with the deployment.",
+            code="price_missing",
+            param="prices",
+        )
+
+
+def _as_on_card(known: ModelCard) -> Provided:
+    source = known.sources[0]
+    assert isinstance(source, ProviderSource)
+    return Provided(source.provider, source.model)
+
+
+def _list_prices(known: ModelCard | None) -> Prices | None:
+    """What the provider asks, handed on as it is."""
+    listed = known and known.list_prices
+    if not listed or listed.input is None:
+        return None
+    cached = listed.input if listed.cached_input is None else listed.cached_input
+    return Prices(listed.currency, listed.input, cached, listed.output or 0, 0)
+
+
+def _check_name(name: str) -> None:
+    """It becomes part of a log file's name, among others. Raises Invalid."""
     plain = name.replace("-", "").replace("_", "").replace(".", "")
-    return len(name) <= 100 and name[:1].isalpha() and plain.isascii() and plain.isalnum()
+    if not (len(name) <= 100 and name[:1].isalpha() and plain.isascii() and plain.isalnum()):
+        raise Invalid(
+            "A model's name has 1 to 100 letters, digits, dots, dashes and underscores, and starts with a letter.",
+            code="invalid_model_name",
+            param="model",
+        )

@@ -64,7 +64,7 @@ def fit(source: Path, scratch: Path, tell: Callable[[str], None]) -> Fitted:
     """
     identity = _identity(source)
     cache = source.with_name("fit.json")
-    shape, measured = _recall(cache, identity) or (_shape(source), {})
+    shape, measured = _recall(cache, identity) or (shape_of(source), {})
     try:
         if not measured:
             measured = _measure_all(source, shape.shipped, scratch, tell)
@@ -147,7 +147,8 @@ def _tokens_per_second(replica: Replica, streams: int, tokens: int) -> float:
         return round(streams * tokens / (time.monotonic() - began), 1)
 
 
-def _shape(source: Path) -> Shape:
+def shape_of(source: Path) -> Shape:
+    """What the file's header says. Raises Invalid for damaged weights."""
     import gguf
 
     weights = open_weights(source)

@@ -3,15 +3,17 @@
 import threading
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 from argosy.catalog import ModelVersion, adapters_of
-from argosy.core import NotFound, Settings, now
+from argosy.core import NotFound, Settings, now, now_us
 from argosy.runtime import Blobs, Database
 from argosy.serving.draining import Drain
 from argosy.serving.engines import EngineSpec
 from argosy.serving.preparing import Preparation
 from argosy.serving.pulse import Pulse
 from argosy.serving.replicas import Replica
+from argosy.serving.route import modality_of
 from argosy.serving.store import (
     Deployment,
     ReplicaRow,
@@ -26,7 +28,17 @@ _START_S_MAX = 120.0
 _CRASHES_MAX = 6
 _PROVEN_S = 30.0  # an engine that lived this long starts the count of crashes anew
 _BACKOFF_S = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
+_BUSY_S = 1.0  # an engine that had work within this time is not unloaded for another
 _DRAINS_MAX = 3  # engines that finish their requests while newer ones already answer
+
+
+class Memory(Protocol):
+    """The memory that all engines share."""
+
+    budget_bytes: int
+
+    def make_room(self, keeper: "Keeper", needed_bytes: int) -> bool:
+        """Whether there is room now; if not, the engine that was unused for longest is unloaded for it."""
 
 
 @dataclass
@@ -44,8 +56,13 @@ class _Starting:
 class Keeper:
     """One per deployment, used by one thread: `look` when something changed, `tick` ten times a second."""
 
-    def __init__(self, deployment: Deployment, settings: Settings, database: Database, blobs: Blobs) -> None:
+    def __init__(
+        self, deployment: Deployment, settings: Settings, database: Database, blobs: Blobs, memory: "Memory"
+    ) -> None:
         self._deployment, self._settings, self._database, self._blobs = deployment, settings, database, blobs
+        self._memory = memory
+        self._rested_us = now_us() if deployment.state == "idle" else None
+        """When its engine was unloaded until a request comes; None while it is to be loaded."""
         self._wanted: list[ModelVersion] = []
         self._preparation: Preparation | None = None
         self._current: Replica | None = None
@@ -66,6 +83,7 @@ class Keeper:
             deployment.state == "pulling" and self._deployment.state in ("failed", "stopped")
         ):
             self._forget_past()
+            self._rested_us = None
         self._deployment = deployment
         with self._database.read() as tx:
             self._wanted = adapters_of(tx, deployment.model)
@@ -77,10 +95,16 @@ class Keeper:
             return self._wind_down()
         if self._deployment.state == "failed":
             return
+        if self._rested_us is not None:
+            if (self._deployment.asked_us or 0) < self._rested_us:
+                return
+            self._rested_us = None
         self._watch_current()
         if self._starting:
             self._watch_start(self._starting)
-        elif self._prepared() and self._due():
+        elif self._unused():
+            self.rest()
+        elif self._prepared() and self._due() and self._room():
             self._start()
 
     def close(self) -> None:
@@ -90,6 +114,61 @@ class Keeper:
         for replica in replicas:
             self._discard(replica)
         self._drains, self._current, self._starting = [], None, None
+
+    # Unloading, and making room
+
+    @property
+    def loaded_bytes(self) -> int:
+        """What its engines take now, those included that are starting or finish their requests."""
+        count = len(self._drains) + (self._current is not None) + (self._starting is not None)
+        return count * self._needed_bytes()
+
+    @property
+    def leaving_bytes(self) -> int:
+        """What will be free when the engines that finish their requests have ended."""
+        return len(self._drains) * self._needed_bytes()
+
+    @property
+    def rests_since(self) -> float | None:
+        """When its engine last had work, for one that could be unloaded now; None for any other."""
+        if self._current is None or self._starting or self._pulse is None or self._pulse.idle_s() < _BUSY_S:
+            return None
+        return self._pulse.used_at
+
+    def rest(self) -> None:
+        """Unload the engine until a request asks for it."""
+        assert self._current
+        with self._database.write() as tx:
+            set_replica_state(tx, self._current.id, "draining")
+        self._drains.append(Drain(self._current))
+        self._current, self._rested_us = None, now_us()
+        self._set_state("idle", progress=None)
+
+    def _unused(self) -> bool:
+        limit = self._deployment.idle_unload_s
+        return bool(limit and self._current and self._pulse and self._pulse.idle_s() > limit)
+
+    def _room(self) -> bool:
+        """Whether a first engine may start; a successor of one that runs may always. Says why not."""
+        if self._current is not None:
+            return True
+        needed = self._needed_bytes()
+        if needed > self._memory.budget_bytes:
+            self._fail(
+                f"The model needs {needed / 2**30:.1f} GiB with the room of its requests, and engines may take "
+                f"{self._memory.budget_bytes / 2**30:.1f} GiB together. Set ARGOSY_ENGINE_MEMORY_GB if there is more."
+            )
+            return False
+        if self._memory.make_room(self, needed):
+            return True
+        if self._told != (waits := ("starting", "Waiting for the memory of other models")):
+            self._told = waits
+            self._set_state("starting", progress=waits[1])
+        return False
+
+    def _needed_bytes(self) -> int:
+        prepared = self._preparation and self._preparation.result
+        return prepared.memory_bytes if prepared else 0
 
     # Preparing
 
@@ -144,6 +223,7 @@ class Keeper:
             adapter_names=tuple(names),
             adapter_paths=tuple(paths),
             context_length=prepared.context_length,
+            task=modality_of(self._deployment.model),
         )
         home = self._settings.home
         log = home / "logs" / f"engine-{self._deployment.model}.log"

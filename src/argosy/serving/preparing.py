@@ -9,12 +9,15 @@ from typing import Any
 
 from argosy.catalog import Progress, card, cards, pull
 from argosy.core import ArgosyError, Unavailable
+from argosy.serving import e5
 from argosy.serving.engines.llama_cpp import MISSING
-from argosy.serving.fit import fit
+from argosy.serving.fit import fit, shape_of
 from argosy.serving.replicas import kv_context
+from argosy.serving.route import modality_of
 
 _ECHO_CONTEXT = 8192
 _SLOTS = 16
+_NUMBERS_CONTEXT_MAX = 8192
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Prepared:
     model_path: str
     context_length: int
     detail: dict[str, Any] = field(default_factory=dict)
+    memory_bytes: int = 0
+    """What an engine takes: its weights, and the room of all requests."""
 
 
 class Preparation:
@@ -54,11 +59,14 @@ def prepare(model: str, engine: str, home: Path, tell: Callable[[str, str], None
     """
     if engine == "echo":
         known = cards().get(model)
-        return Prepared("", known.context_length if known else _ECHO_CONTEXT, {"quantisation": "none"})
+        context = known and known.context_length
+        return Prepared("", context or _ECHO_CONTEXT, detail={"quantisation": "none"})
     if not all(importlib.util.find_spec(package) for package in ("xllamacpp", "gguf")):
         raise Unavailable(MISSING, code="engine_missing")
     source = pull(card(model), home, lambda progress: tell("pulling", _line(progress)))
     tell("fitting", "Checking the weights")
+    if modality_of(model) in ("embedding", "rerank"):
+        return _numbers(source)
     fitted = fit(source, home / "run", lambda line: tell("fitting", line))
     room = kv_context(fitted.shape.context_length, fitted.shape.kv_bytes_per_token, _SLOTS)
     detail = {
@@ -67,7 +75,22 @@ def prepare(model: str, engine: str, home: Path, tell: Callable[[str, str], None
         "tokens_per_second": {form: asdict(speed) for form, speed in fitted.measured.items()},
         "note": fitted.note or None,
     }
-    return Prepared(str(fitted.path), room, detail)
+    memory = fitted.path.stat().st_size + room * _SLOTS * fitted.shape.kv_bytes_per_token
+    return Prepared(str(fitted.path), room, {**detail, "memory_bytes": memory}, memory)
+
+
+def _numbers(source: Path) -> Prepared:
+    """A model that gives numbers about text is served as it was shipped: its speed is not in writing token by token."""
+    if e5.is_e5(source):
+        packed = source.with_suffix(".gguf")
+        if not packed.exists():
+            e5.write_gguf(source, packed)
+        source = packed
+    shape = shape_of(source)
+    room = min(shape.context_length, _NUMBERS_CONTEXT_MAX)
+    memory = source.stat().st_size
+    detail = {"file": str(source), "quantisation": shape.shipped, "memory_bytes": memory}
+    return Prepared(str(source), room, detail, memory)
 
 
 def _line(progress: Progress) -> str:

@@ -1,4 +1,4 @@
-"""Whether an engine still answers: a process may be alive and yet hang."""
+"""Whether an engine still answers, and when it last had work: a live process may hang, or sit there unused."""
 
 import threading
 import time
@@ -15,7 +15,9 @@ class Pulse:
 
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
-        self._answered_at = self._asked_at = time.monotonic()
+        self._answered_at = self._asked_at = self.used_at = time.monotonic()
+        """`used_at`: when it was last seen to have work, or to have had some since it was asked before."""
+        self._work: tuple[int, ...] | None = None
         self._asking: threading.Thread | None = None
 
     def lost(self) -> bool:
@@ -28,9 +30,16 @@ class Pulse:
             self._asking.start()
         return now - self._answered_at > _SILENT_S_MAX
 
+    def idle_s(self) -> float:
+        """Seconds for which it has had no work, as far as is known: at most a few too few."""
+        return time.monotonic() - self.used_at
+
     def _ask(self) -> None:
         try:
-            self._replica.ask("/health", timeout_s=_SILENT_S_MAX)
-            self._answered_at = time.monotonic()
+            in_flight, done = self._replica.work(timeout_s=_SILENT_S_MAX)
         except OSError:
             return
+        self._answered_at = time.monotonic()
+        if in_flight or (self._work is not None and done != self._work):
+            self.used_at = self._answered_at
+        self._work = done

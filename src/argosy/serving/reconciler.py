@@ -8,9 +8,11 @@ from argosy.core import Settings
 from argosy.runtime import Blobs, Database, read_version
 from argosy.runtime.processes import kill_stray
 from argosy.serving.keeper import Keeper
-from argosy.serving.store import list_deployments, list_replicas, remove_replica, retry_failed
+from argosy.serving.room import memory_bytes
+from argosy.serving.store import PROVIDER, list_deployments, list_replicas, remove_replica, retry_failed
 
 _TICK_S = 0.1
+_MEMORY_SHARE = 0.6  # of the machine's; the rest is for training, the platform and the system
 _LOOK_AGAIN_S = 2.0  # even if the version says that nothing has changed
 
 
@@ -23,6 +25,21 @@ class Reconciler:
         self._seen_version: int | None = None
         self._looked_at = 0.0
         self._cleared = False
+        self.budget_bytes = settings.engine_memory_bytes or int(memory_bytes() * _MEMORY_SHARE)
+        """What all engines together may take."""
+
+    def make_room(self, keeper: Keeper, needed_bytes: int) -> bool:
+        """Whether an engine of ``keeper`` may take so much now; if not, the one unused for longest is unloaded."""
+        others = [other for other in self._keepers.values() if other is not keeper]
+        free = self.budget_bytes - sum(other.loaded_bytes for other in others)
+        if needed_bytes <= free:
+            return True
+        if needed_bytes <= free + sum(other.leaving_bytes for other in others):
+            return False  # some engine is finishing its requests already
+        resting = [(since, other) for other in others if (since := other.rests_since) is not None]
+        if resting:
+            min(resting, key=lambda found: found[0])[1].rest()
+        return False
 
     def run(self, stop: threading.Event, report: Callable[[Exception], None] | None = None) -> None:
         """Call `tick` until ``stop``, then `close`. A failed tick (a locked database, say) is tried again."""
@@ -47,10 +64,10 @@ class Reconciler:
             looks = version != self._seen_version or time.monotonic() - self._looked_at > _LOOK_AGAIN_S
             wanted = list_deployments(tx) if looks else []
         if looks:
-            for deployment in wanted:
+            for deployment in [one for one in wanted if one.engine != PROVIDER]:
                 keeper = self._keepers.get(deployment.id)
                 if keeper is None:
-                    keeper = Keeper(deployment, self._settings, self._database, self._blobs)
+                    keeper = Keeper(deployment, self._settings, self._database, self._blobs, self)
                     self._keepers[deployment.id] = keeper
                 keeper.look(deployment)
             self._seen_version, self._looked_at = version, time.monotonic()

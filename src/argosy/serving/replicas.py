@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import re
 import time
 from pathlib import Path
@@ -11,8 +10,14 @@ from typing import Any
 from argosy.core import new_id
 from argosy.runtime.processes import Child, birth
 from argosy.serving.engines import Announcement, EngineSpec, engine_command
+from argosy.serving.room import memory_bytes
 
 _CANARY = {"messages": [{"role": "user", "content": "Ahoy"}], "max_tokens": 1, "temperature": 0}
+_NUMBER_CANARIES: dict[str, tuple[str, dict[str, Any], str]] = {
+    "embedding": ("/v1/embeddings", {"input": "Ahoy"}, "data"),
+    "rerank": ("/v1/rerank", {"query": "Ahoy", "documents": ["Ahoy"]}, "results"),
+}
+"""Path, question, and the member of the answer that must not be empty."""
 
 
 class Replica:
@@ -66,7 +71,12 @@ class Replica:
         return errors[:3] or [line.strip() for line in lines[-2:]]
 
     def canary(self) -> None:
-        """Ask it for one token from the base, and one from the newest adapter. Raises OSError or ValueError."""
+        """Ask it for one token from the base, and one from the newest adapter, or for the numbers that it is there for.
+
+        Raises OSError or ValueError.
+        """
+        if not self.spec.writes:
+            return self._number_canary(*_NUMBER_CANARIES[self.spec.task])
         count = len(self.spec.adapter_paths)
         for chosen in {-1, count - 1}:
             scales = [{"id": i, "scale": float(i == chosen)} for i in range(count)]
@@ -74,10 +84,21 @@ class Replica:
             if not json.loads(answer).get("choices"):
                 raise ValueError(f"the engine answered a test question with {answer[:200]!r}")
 
+    def _number_canary(self, path: str, question: dict[str, Any], member: str) -> None:
+        answer = self.ask(path, question, timeout_s=60)
+        if not json.loads(answer).get(member):
+            raise ValueError(f"the engine answered a test question with {answer[:200]!r}")
+
     def in_flight(self) -> int:
         """Requests that it computes or that wait in it. Raises OSError."""
-        counts = re.findall(rb"^llamacpp:requests_(?:processing|deferred) (\d+)", self.ask("/metrics"), re.MULTILINE)
-        return sum(map(int, counts))
+        return self.work()[0]
+
+    def work(self, timeout_s: float = 5) -> tuple[int, tuple[int, ...]]:
+        """Requests in flight, and counts that grow with every request. Raises OSError."""
+        said = self.ask("/metrics", timeout_s=timeout_s)
+        in_flight = re.findall(rb"^llamacpp:requests_(?:processing|deferred) (\d+)", said, re.MULTILINE)
+        done = re.findall(rb"^llamacpp:\w+_total (\d+)", said, re.MULTILINE)
+        return sum(map(int, in_flight)), tuple(map(int, done))
 
     def ask(self, path: str, body: dict[str, Any] | None = None, timeout_s: float = 5) -> bytes:
         """One HTTP exchange: POST with a body, GET without. Raises OSError, also for an answer that is no success."""
@@ -109,7 +130,7 @@ def kv_context(model_context: int, kv_bytes_per_token: int, slots: int, default:
 
     An eighth, since two engines live side by side while one takes over from the other. Raises nothing: at least 512.
     """
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8
+    memory = memory_bytes() // 8
     length = min(model_context, default)
     while length > 512 and length * slots * kv_bytes_per_token > memory:
         length //= 2

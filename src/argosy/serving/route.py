@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from argosy.catalog import adapters_of
+from argosy.catalog import Provider, adapters_of, cards, list_providers
 from argosy.runtime import Transaction
-from argosy.serving.store import ready_replicas
+from argosy.serving.store import PROVIDER, list_deployments, ready_replicas
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,12 @@ class Route:
     context_length: int
     """Tokens of one request, prompt and answer together, at this replica."""
     replica_id: str
+    modality: str = "chat"
+    """As on the base model's card."""
+    provider: Provider | None = None
+    """Who answers instead of an engine of ours; ``url`` is then the address below which OpenAI's paths lie."""
+    provider_model: str = ""
+    """What the provider calls the model."""
 
     @property
     def price_model(self) -> str:
@@ -34,7 +40,7 @@ class Route:
 
 def routes(tx: Transaction) -> list[Route]:
     """Everything that can be asked right now: every base with a ready replica, and its adapters."""
-    found = []
+    found = _provided(tx)
     for row in ready_replicas(tx):
         owners = {version.name: version.project_id for version in adapters_of(tx, row.model)}
         common: dict[str, Any] = {
@@ -44,12 +50,45 @@ def routes(tx: Transaction) -> list[Route]:
             "engine": row.engine,
             "context_length": row.context_length,
             "replica_id": row.id,
+            "modality": modality_of(row.model),
         }
         found.append(Route(model=row.model, project_id=None, adapter_index=None, **common))
         for index, name in enumerate(row.adapters):
             if name in owners:  # one that was deleted is served no longer, even before its engine is replaced
                 found.append(Route(model=name, project_id=owners[name], adapter_index=index, **common))
     return found
+
+
+def _provided(tx: Transaction) -> list[Route]:
+    """Models that providers answer for: nothing of ours has to run for them."""
+    providers = {provider.name: provider for provider in list_providers(tx)}
+    found = []
+    for deployment in list_deployments(tx):
+        provider = providers.get(str(deployment.detail.get("provider")))
+        if deployment.engine == PROVIDER and deployment.desired == "running" and provider:
+            found.append(
+                Route(
+                    model=deployment.model,
+                    project_id=None,
+                    base_model=deployment.model,
+                    url=provider.base_url,
+                    adapter_index=None,
+                    adapter_count=0,
+                    engine=PROVIDER,
+                    context_length=0,
+                    replica_id="",
+                    modality=modality_of(deployment.model),
+                    provider=provider,
+                    provider_model=str(deployment.detail["provider_model"]),
+                )
+            )
+    return found
+
+
+def modality_of(model: str) -> str:
+    """What the model's card says; a name without one, such as ``echo``, chats."""
+    known = cards().get(model)
+    return known.modality if known else "chat"
 
 
 def engine_request(route: Route) -> dict[str, Any]:

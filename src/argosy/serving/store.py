@@ -5,9 +5,12 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
-from argosy.core import NotFound, new_id, now
+from argosy.core import NotFound, new_id, now, now_us
 from argosy.runtime import Transaction, bump_version
 from argosy.serving.tables import deployments, replicas
+
+PROVIDER = "provider"
+"""The engine of deployments that a provider answers for: there are no replicas, and nothing to reconcile."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Deployment:
     model: str
     engine: str
     state: str
-    """pulling | fitting | starting | ready | failed | stopped."""
+    """pulling | fitting | starting | ready | idle (unloaded until a request comes) | failed | stopped."""
     desired: str
     """running | stopped."""
     detail: dict[str, Any]
@@ -28,6 +31,10 @@ class Deployment:
     error: str | None
     created_at: int
     updated_at: int
+    idle_unload_s: int | None = None
+    """Seconds without a request after which its engine is unloaded; None is never."""
+    asked_us: int | None = None
+    """When a request last found it unloaded."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +55,32 @@ class ReplicaRow:
     started_at: int
 
 
-def want_deployment(tx: Transaction, project_id: str, model: str, engine: str) -> Deployment:
-    """Ask for a model to be served: new, again after it was stopped or failed, or unchanged if it runs already."""
+def want_provided(tx: Transaction, project_id: str, model: str, provider: str, provider_model: str) -> Deployment:
+    """Have a provider answer for a model, from this transaction on."""
+    want_deployment(tx, project_id, model, PROVIDER)
+    detail = {"provider": provider, "provider_model": provider_model}
+    values = {"state": "ready", "detail": detail, "updated_at": now()}
+    tx.execute(update(deployments).where(deployments.c.model == model).values(values))
+    bump_version(tx)
+    return find_deployment(tx, model)
+
+
+def want_deployment(
+    tx: Transaction, project_id: str, model: str, engine: str, idle_unload_s: int | None = None
+) -> Deployment:
+    """Ask for a model to be served: new, again after it was stopped or failed, or unchanged if it runs already.
+
+    ``idle_unload_s``: None leaves it as it is, 0 is never.
+    """
+    unload = {} if idle_unload_s is None else {"idle_unload_s": idle_unload_s or None}
     row = tx.execute(select(deployments).where(deployments.c.model == model)).one_or_none()
     if row is None:
         fields = {"id": new_id("dep_"), "project_id": project_id, "model": model, "created_at": now()}
-        tx.execute(insert(deployments).values(**fields, **_fresh(engine)))
+        tx.execute(insert(deployments).values(**fields, **_fresh(engine), idle_unload_s=idle_unload_s or None))
     elif row.desired == "stopped" or row.state == "failed" or row.engine != engine:
-        tx.execute(update(deployments).where(deployments.c.id == row.id).values(_fresh(engine)))
+        tx.execute(update(deployments).where(deployments.c.id == row.id).values(_fresh(engine) | unload))
+    elif unload and row.idle_unload_s != unload["idle_unload_s"]:
+        tx.execute(update(deployments).where(deployments.c.id == row.id).values(unload))
     else:
         return _deployment(row)
     bump_version(tx)
@@ -77,7 +102,10 @@ def stop_deployment(tx: Transaction, deployment_id: str) -> Deployment:
     """Ask for it to be drained and stopped. Raises NotFound."""
     found = find_deployment(tx, deployment_id)
     if found.desired != "stopped":
-        tx.execute(update(deployments).where(deployments.c.id == found.id).values(desired="stopped", updated_at=now()))
+        values = {"desired": "stopped", "updated_at": now()} | (
+            {"state": "stopped"} if found.engine == PROVIDER else {}
+        )
+        tx.execute(update(deployments).where(deployments.c.id == found.id).values(values))
         bump_version(tx)
     return find_deployment(tx, deployment_id)
 
@@ -105,6 +133,15 @@ def set_state(tx: Transaction, deployment_id: str, state: str, error: str | None
     merged = {name: value for name, value in {**row.detail, **detail}.items() if value is not None}
     values = {"state": state, "error": error, "detail": merged, "updated_at": now()}
     tx.execute(update(deployments).where(deployments.c.id == deployment_id).values(values))
+
+
+def ask_for(tx: Transaction, model: str) -> bool:
+    """A request is there for a model that is unloaded: have it loaded. False if it is not unloaded."""
+    idle = (deployments.c.model == model) & (deployments.c.state == "idle")
+    if tx.execute(update(deployments).where(idle).values(asked_us=now_us())).rowcount == 0:
+        return False
+    bump_version(tx)
+    return True
 
 
 def retry_failed(tx: Transaction) -> None:

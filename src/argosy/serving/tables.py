@@ -17,6 +17,8 @@ deployments = Table(
     Column("error", Text),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("idle_unload_s", Integer),  # unload after this long without a request; never if it is absent
+    Column("asked_us", BigInteger),  # when a request last found it unloaded
 )
 
 replicas = Table(

@@ -13,8 +13,8 @@ from argosy.tuning.store import Job
 
 def create(tx: Transaction, caller: Caller, request: JobRequest, engines: Engines) -> Job:
     """A new job in `validating_files`. Raises NotFound for an unknown model, Invalid for one that cannot be tuned here
-    and for files that are not there."""
-    price = _price_of_base(tx, request.model, engines)
+    and for files that are not there, Forbidden for a licence that the project has not accepted."""
+    price = _price_of_base(tx, caller.project_id, request.model, engines)
     for param in ("training_file", "validation_file"):
         if file_id := getattr(request, param):
             _check_file(tx, caller.project_id, file_id, param)
@@ -37,8 +37,8 @@ def create(tx: Transaction, caller: Caller, request: JobRequest, engines: Engine
     return store.create_job(tx, caller.project_id, values)
 
 
-def _price_of_base(tx: Transaction, model: str, engines: Engines) -> str:
-    """The price version that this job will be billed at, if the model can be tuned here."""
+def _price_of_base(tx: Transaction, project_id: str, model: str, engines: Engines) -> str:
+    """The price version that this job will be billed at, if the project may tune the model, and this machine can."""
     if model.startswith("ft:"):
         raise Invalid(
             "Tuning a tuned model further is not supported: name its base model, and put all rows into one file.",
@@ -46,9 +46,10 @@ def _price_of_base(tx: Transaction, model: str, engines: Engines) -> str:
             param="model",
         )
     card = catalog.card(model)
+    catalog.require_licence(tx, project_id, card, "tune")
     if engines.weights(tx, model) is None:
         raise not_deployed(model)
-    return billing.ensure_price(tx, card.name, card.prices)
+    return billing.standing_price(tx, card.name, card.own_prices)
 
 
 def _check_file(tx: Transaction, project_id: str, file_id: str, param: str) -> None:

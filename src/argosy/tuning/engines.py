@@ -17,6 +17,9 @@ class Engines(Protocol):
     def answers(self, tx: Transaction, model: str) -> bool:
         """Whether a request for this model is answered now."""
 
+    def demand(self, tx: Transaction, base: str) -> None:
+        """Have the base loaded, if it is unloaded."""
+
     def refusal(self, tx: Transaction, base: str, model: str) -> str | None:
         """Why no engine will ever load this model, None if nothing is known against it."""
 
@@ -31,6 +34,10 @@ class DeployedEngines:
     def answers(self, tx: Transaction, model: str) -> bool:
         """Whether a ready replica lists it."""
         return any(route.model == model and route.url is not None for route in serving.routes(tx))
+
+    def demand(self, tx: Transaction, base: str) -> None:
+        """As the gateway does for a request."""
+        serving.ask_for(tx, base)
 
     def refusal(self, tx: Transaction, base: str, model: str) -> str | None:
         """What the engine said of a file that it could not load."""

@@ -162,6 +162,8 @@ class Tuner:
         clock = time.monotonic()
         # While the engine loads the model there is time for this.
         keep_checkpoints(self._database, self._blobs, job, self._folder(job))
+        with self._database.write() as tx:
+            self._engines.demand(tx, job.model)
         while not self._answers(job):
             if self.stopping.wait(_ATTACH_POLL_S):
                 raise Interrupted

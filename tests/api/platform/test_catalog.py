@@ -24,6 +24,46 @@ async def test_an_unknown_name_gets_near_ones_suggested(api):
     assert missing.value.code == "model_not_found"
 
 
+@pytest.mark.parametrize(
+    ("query", "has", "lacks"),
+    [
+        ({"family": "qwen3"}, "qwen3-8b", "qwen2.5-7b-instruct"),
+        ({"modality": "embedding"}, "bge-m3", BASE),
+        ({"modality": "rerank"}, "bge-reranker-v2-m3", "bge-m3"),
+        ({"hosted": True}, "gpt-6-luna", BASE),
+        ({"provider": "openai"}, "gpt-6-luna", "azure-gpt-6-luna"),
+        ({"commercial": False}, "qwen2.5-3b-instruct", "qwen2.5-7b-instruct"),
+        ({"fits": True}, BASE, "grok-1"),
+        ({"fits": False}, "llama-3.1-405b-instruct", BASE),
+        ({"parameters_max": 200_000_000}, BASE, "bge-m3"),
+        ({"q": "LLAMA 70b"}, "llama-3.1-70b-instruct", "llama-3.1-8b-instruct"),
+        ({"language": "zh"}, "qwen2.5-7b-instruct", BASE),
+    ],
+)
+async def test_cards_are_filtered(api, query, has, lacks):
+    found = (await api.client().get("/catalog", options={"params": query}, cast_to=dict))["data"]
+    names = [card["name"] for card in found]
+    assert has in names
+    assert lacks not in names
+
+
+async def test_cards_are_paged(api):
+    whole = [card["name"] for card in (await api.client().get("/catalog", cast_to=dict))["data"]]
+    paged, more = [], True
+    while more:
+        params = {"limit": 50} | ({"after": paged[-1]} if paged else {})
+        page = await api.client().get("/catalog", options={"params": params}, cast_to=dict)
+        paged += [card["name"] for card in page["data"]]
+        more = page["has_more"]
+    assert paged == whole == sorted(whole)
+
+
+@pytest.mark.parametrize("query", [{"modality": "smell"}, {"limit": 0}, {"parameters_max": "many"}])
+async def test_a_filter_that_makes_no_sense_is_told(api, query):
+    with pytest.raises(openai.BadRequestError, match=next(iter(query))):
+        await api.client().get("/catalog", options={"params": query}, cast_to=dict)
+
+
 async def test_versions_show_their_lineage_to_their_own_project_only(api):
     with api.database.write() as tx:
         stranger = create_project(tx, api.project_id, "rivals").id

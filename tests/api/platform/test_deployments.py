@@ -34,6 +34,9 @@ async def test_the_echo_engine_needs_no_card(api):
         ({"model": "smollm2"}, "model_not_found"),
         ({"model": BASE, "engine": "steam"}, "unknown_engine"),
         ({"model": "../etc", "engine": "echo"}, "invalid_model_name"),
+        ({"model": "gpt-6-luna"}, "provider_not_found"),
+        ({"model": "gpt-6-luna", "engine": "llama_cpp"}, "model_hosted"),
+        ({"model": "grok-1"}, "model_too_large"),
     ],
 )
 async def test_mistakes_are_told_before_anything_starts(api, body, code):

@@ -3,13 +3,33 @@
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from argosy import serving
+from argosy import billing, serving
 from argosy.api.context import AdminCaller, InferenceCaller, PlatformParts
+from argosy.catalog import Prices
+from argosy.runtime import Transaction
 from argosy.serving import Deployment, ReplicaRow
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
+
+
+class NewPrices(BaseModel):
+    """Micro-units of the currency per million tokens."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    currency: str = Field(pattern="^[A-Z]{3}$")
+    input: int = Field(ge=0)
+    output: int = Field(ge=0)
+    cached_input: int | None = Field(default=None, ge=0)
+    """Left out, the same as ``input``."""
+    training: int = Field(default=0, ge=0)
+
+    def prices(self) -> Prices:
+        """As the catalog has them."""
+        cached = self.input if self.cached_input is None else self.cached_input
+        return Prices(self.currency, self.input, cached, self.output, self.training)
 
 
 class NewDeployment(BaseModel):
@@ -18,17 +38,29 @@ class NewDeployment(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     model: str
-    """The name of a card in the catalog, or ``echo``."""
+    """The name of a card in the catalog, or ``echo``, or any name for a provider's model."""
     engine: str | None = None
     """``llama_cpp`` or ``echo``; left out, the one that fits the model."""
+    provider: str | None = None
+    """A provider that was added; left out, the one on the model's card, if any."""
+    provider_model: str | None = None
+    """What the provider calls the model; left out, the same name."""
+    idle_unload_s: int | None = Field(default=None, ge=0)
+    """Unload its engine after so many seconds without a request; the next one loads it again. 0: never; left out: as
+    it was.
+    """
+    prices: NewPrices | None = None
+    """What a call costs here; left out, what the card says."""
 
 
 @router.post("")
 def create_deployment(body: NewDeployment, platform: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
     """Ask for a model to be pulled, fitted and started. Returns at once; repeat it to retry after a failure."""
     with platform.database.write() as tx:
-        made = serving.deploy(tx, caller.project_id, body.model, body.engine)
-        return _wire(made, serving.list_replicas(tx, made.id))
+        provided = serving.Provided(body.provider, body.provider_model or body.model) if body.provider else None
+        prices = body.prices.prices() if body.prices else None
+        made = serving.deploy(tx, caller.project_id, body.model, body.engine, provided, prices, body.idle_unload_s)
+        return _wire(tx, made, serving.list_replicas(tx, made.id))
 
 
 @router.get("")
@@ -36,8 +68,8 @@ def list_deployments(platform: PlatformParts, caller: InferenceCaller) -> dict[s
     """List all deployments: they serve every project of the platform."""
     with platform.database.read() as tx:
         rows = serving.list_replicas(tx)
-        found = serving.list_deployments(tx)
-    return {"object": "list", "data": [_wire(one, rows) for one in found], "has_more": False}
+        data = [_wire(tx, one, rows) for one in serving.list_deployments(tx)]
+    return {"object": "list", "data": data, "has_more": False}
 
 
 @router.get("/{deployment}")
@@ -45,7 +77,7 @@ def retrieve_deployment(deployment: str, platform: PlatformParts, caller: Infere
     """One deployment, by its id or by its model's name."""
     with platform.database.read() as tx:
         found = serving.find_deployment(tx, deployment)
-        return _wire(found, serving.list_replicas(tx, found.id))
+        return _wire(tx, found, serving.list_replicas(tx, found.id))
 
 
 @router.delete("/{deployment}")
@@ -53,14 +85,16 @@ def delete_deployment(deployment: str, platform: PlatformParts, caller: AdminCal
     """Finish the requests in flight, then stop. Its adapters stay, and answer again when it is deployed again."""
     with platform.database.write() as tx:
         found = serving.stop_deployment(tx, serving.find_deployment(tx, deployment).id)
-        return _wire(found, serving.list_replicas(tx, found.id))
+        return _wire(tx, found, serving.list_replicas(tx, found.id))
 
 
-def _wire(deployment: Deployment, rows: list[ReplicaRow]) -> dict[str, Any]:
+def _wire(tx: Transaction, deployment: Deployment, rows: list[ReplicaRow]) -> dict[str, Any]:
     """The wire's shape. Only what a caller may use: no addresses, no process ids."""
     state = deployment.state
     if deployment.desired == "stopped" and state != "stopped":
         state = "draining"
+    price = billing.current_prices(tx).get(deployment.model)
+    fields = ("currency", "input", "cached_input", "output", "training")
     return {
         "id": deployment.id,
         "object": "deployment",
@@ -69,11 +103,13 @@ def _wire(deployment: Deployment, rows: list[ReplicaRow]) -> dict[str, Any]:
         "state": state,
         "error": deployment.error,
         "detail": deployment.detail,
+        "prices": price and {field: getattr(price, field) for field in fields},
         "replicas": [
             {"id": row.id, "state": row.state, "adapters": len(row.adapters), "error": row.error}
             for row in rows
             if row.deployment_id == deployment.id
         ],
+        "idle_unload_s": deployment.idle_unload_s,
         "created_at": deployment.created_at,
         "updated_at": deployment.updated_at,
     }

@@ -30,6 +30,8 @@ class EngineSpec:
     """Requests that are computed side by side; more wait."""
     context_length: int = 4096
     """Tokens of one request, prompt and answer together. Each slot has room of its own for this many."""
+    task: str = "chat"
+    """``embedding`` and ``rerank`` engines answer with numbers about text, all others write text."""
     threads: int = 0
     """Computing threads, 0 for one per core."""
 
@@ -44,6 +46,11 @@ class EngineSpec:
         for name in ("adapter_names", "adapter_paths"):
             members[name] = tuple(members[name])
         return EngineSpec(**members)
+
+    @property
+    def writes(self) -> bool:
+        """Whether it completes text."""
+        return self.task not in ("embedding", "rerank")
 
     @property
     def computing_threads(self) -> int:

@@ -3,10 +3,14 @@
 Run as ``python -m argosy.serving.engines.echo SPEC_FILE``. It answers with the last message's words; an adapter puts
 its name in front. A token is a word. The message may ask for trouble: ``fault: cut after 3`` closes the connection
 after three tokens, ``fault: status 500`` refuses, ``fault: hang`` never answers, ``delay 50ms`` slows every token.
+Embeddings and rerankings it makes up, the same for the same text.
 """
 
 import asyncio
+import base64
+import hashlib
 import re
+import struct
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -91,7 +95,7 @@ class EchoEngine:
 
     def __init__(self, spec: EngineSpec) -> None:
         self._spec = spec
-        self._in_flight = 0
+        self._in_flight = self._served = 0
 
     async def __call__(self, scope: dict[str, Any], receive: _Receive, send: _Send) -> None:
         """Answer one request."""
@@ -99,10 +103,16 @@ class EchoEngine:
         if path == "/health":
             await _reply(send, 200, b'{"status":"ok"}')
         elif path == "/metrics":
-            counts = f"llamacpp:requests_processing {self._in_flight}\nllamacpp:requests_deferred 0\n"
+            counts = (
+                f"llamacpp:requests_processing {self._in_flight}\nllamacpp:requests_deferred 0\n"
+                f"llamacpp:requests_total {self._served}\n"
+            )
             await _reply(send, 200, counts.encode(), b"text/plain")
+        elif path in ("/v1/embeddings", "/v1/rerank"):
+            await self._measure(path == "/v1/embeddings", receive, send)
         elif path in ("/v1/chat/completions", "/v1/completions"):
             self._in_flight += 1
+            self._served += 1
             try:
                 await self._complete(path == "/v1/chat/completions", receive, send)
             finally:
@@ -110,11 +120,29 @@ class EchoEngine:
         else:
             await _reply(send, 404, _error(404, "not_found_error", "File Not Found"))
 
+    async def _measure(self, embeds: bool, receive: _Receive, send: _Send) -> None:
+        """Numbers about text: the first bytes of its digest, and how many of its words are the query's."""
+        body = msgspec.json.decode(await _whole_body(receive), type=dict[str, Any])
+        asked = body["input"] if embeds else body["documents"]
+        texts = [_text(one) for one in (asked if isinstance(asked, list) else [asked])]
+        tokens = sum(len(text.split()) for text in texts)
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        answer: dict[str, Any] = {"object": "list", "model": self._spec.name, "usage": usage}
+        if embeds:
+            base64_ = body.get("encoding_format") == "base64"
+            answer["data"] = [
+                {"object": "embedding", "index": place, "embedding": _embedding(text, base64_)}
+                for place, text in enumerate(texts)
+            ]
+        else:
+            words = set(_text(body["query"]).split())
+            scores = [len(words & set(text.split())) / len(words) for text in texts]
+            order = sorted(range(len(texts)), key=lambda place: -scores[place])[: body.get("top_n")]
+            answer["results"] = [{"index": place, "relevance_score": scores[place]} for place in order]
+        await _reply(send, 200, msgspec.json.encode(answer))
+
     async def _complete(self, chat: bool, receive: _Receive, send: _Send) -> None:
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
+        body = await _whole_body(receive)
         try:
             answer = _Answer(self._spec, msgspec.json.decode(body, type=dict[str, Any]), chat)
         except msgspec.DecodeError as error:
@@ -133,6 +161,20 @@ class EchoEngine:
         async for _ in answer.events():  # the same delays and cuts as the stream
             pass
         await _reply(send, 200, msgspec.json.encode(answer.whole()))
+
+
+async def _whole_body(receive: _Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    return body
+
+
+def _embedding(text: str, base64_: bool) -> list[float] | str:
+    """Eight numbers between 0 and 1, the same for the same text."""
+    numbers = [byte / 255 for byte in hashlib.sha256(text.encode()).digest()[:8]]
+    return base64.b64encode(struct.pack("<8f", *numbers)).decode() if base64_ else numbers
 
 
 async def _stream(send: _Send, receive: _Receive, answer: _Answer) -> None:

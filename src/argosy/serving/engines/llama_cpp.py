@@ -57,6 +57,12 @@ def _parameters(spec: EngineSpec) -> "xllamacpp.CommonParams":  # type: ignore[n
     parameters.cache_ram_mib = 0
     parameters.cpuparams.n_threads = spec.computing_threads
     parameters.cpuparams_batch.n_threads = spec.computing_threads
+    if not spec.writes:
+        parameters.embedding = True
+        if spec.task == "rerank":
+            parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_RANK
+        # Every token sees every other, so that a text must pass in one piece.
+        parameters.n_batch = parameters.n_ubatch = max(512, spec.context_length)
     parameters.fit_params = False
     parameters.ctx_shift = False
     parameters.warmup = False  # the canary request warms it up

@@ -1,0 +1,199 @@
+"""A fleet in one file: what ``argosy apply`` reads, compares with what is there, and carries out.
+
+    [providers.openai]                    # known by name; others need a base_url
+    key_env = "OPENAI_API_KEY"            # the key is read from the environment, never from the file
+
+    [deployments.smollm2-135m-instruct]   # a card of the catalog, as it is
+
+    [deployments.house-gpt]               # a provider's model under a name of our own
+    provider = "openai"
+    provider_model = "gpt-6-luna"
+    prices = { currency = "USD", input = 150_000, output = 600_000 }
+
+    [aliases]
+    chat-default = "house-gpt"
+
+What the file does not name is left alone, unless it is to be pruned.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from argosy.core import Invalid
+
+Method = Literal["POST", "PUT", "DELETE"]
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class ProviderEntry(_Strict, frozen=True):
+    """A provider, by name."""
+
+    key_env: str | None = None
+    """The variable that holds its key; left out for one that asks for none."""
+    base_url: str | None = None
+    auth: Literal["bearer", "api-key", "x-api-key"] | None = None
+    private: bool = False
+
+
+class PricesEntry(_Strict, frozen=True):
+    """Micro-units of the currency per million tokens."""
+
+    currency: str
+    input: int
+    output: int
+    cached_input: int | None = None
+    training: int = 0
+
+
+class DeploymentEntry(_Strict, frozen=True):
+    """A deployment, by its model's name."""
+
+    engine: str | None = None
+    provider: str | None = None
+    provider_model: str | None = None
+    idle_unload_s: int | None = None
+    prices: PricesEntry | None = None
+
+
+class Fleet(_Strict, frozen=True):
+    """All that a file may declare."""
+
+    providers: dict[str, ProviderEntry] = {}
+    deployments: dict[str, DeploymentEntry] = {}
+    aliases: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Present:
+    """What is there, as the public API lists it, by name."""
+
+    providers: Mapping[str, Mapping[str, Any]]
+    deployments: Mapping[str, Mapping[str, Any]]
+    """Those that are wanted."""
+    aliases: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call that brings the fleet nearer to the file."""
+
+    sign: Literal["+", "~", "-"]
+    what: str
+    method: Method
+    path: str
+    body: Mapping[str, Any] | None = None
+
+
+def read_fleet(text: str) -> Fleet:
+    """The fleet of a file. Raises Invalid that names the line or the member at fault."""
+    try:
+        return msgspec.convert(tomllib.loads(text), Fleet)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise Invalid(f"The fleet file cannot be read: {error}", code="invalid_fleet") from error
+
+
+def plan(fleet: Fleet, present: Present, environment: Mapping[str, str], *, prune: bool = False) -> list[Step]:
+    """The steps to get from what is there to what the file says, in an order that works; none where they agree.
+
+    Raises Invalid for a key that is not in the environment.
+    """
+    steps = [*_providers(fleet, present, environment), *_deployments(fleet, present), *_aliases(fleet, present)]
+    return [*steps, *_surplus(fleet, present)] if prune else steps
+
+
+def _providers(fleet: Fleet, present: Present, environment: Mapping[str, str]) -> Iterator[Step]:
+    for name, entry in fleet.providers.items():
+        key = _key(name, entry, environment)
+        there = present.providers.get(name)
+        differs = [] if there is None else _provider_differences(entry, key, there)
+        if there is None or differs:
+            body = {"name": name, "key": key, "base_url": entry.base_url, "auth": entry.auth, "private": entry.private}
+            what = f"provider {name}" + (f" ({', '.join(differs)})" if differs else "")
+            yield Step("~" if there else "+", what, "POST", "/providers", _given(body))
+
+
+def _key(name: str, entry: ProviderEntry, environment: Mapping[str, str]) -> str | None:
+    if entry.key_env is None:
+        return None
+    if not environment.get(entry.key_env):
+        raise Invalid(f"The key of '{name}' is to come from {entry.key_env}, which is not set.", code="key_missing")
+    return environment[entry.key_env]
+
+
+def _provider_differences(entry: ProviderEntry, key: str | None, there: Mapping[str, Any]) -> list[str]:
+    """A key cannot be read back: another end tells it apart from the one that is stored."""
+    differs = []
+    if entry.base_url and entry.base_url.rstrip("/") != there["base_url"]:
+        differs.append("base_url")
+    if entry.auth and entry.auth != there["auth"]:
+        differs.append("auth")
+    if entry.private != there["private"]:
+        differs.append("private")
+    if (f"…{key[-4:]}" if key and len(key) >= 12 else None) != there["key_hint"]:
+        differs.append("key")
+    return differs
+
+
+def _deployments(fleet: Fleet, present: Present) -> Iterator[Step]:
+    for name, entry in fleet.deployments.items():
+        there = present.deployments.get(name)
+        differs = [] if there is None else _deployment_differences(name, entry, there)
+        if there is None or differs:
+            body = {"model": name, **msgspec.to_builtins(entry)}
+            if entry.prices:
+                body["prices"] = _given(msgspec.to_builtins(entry.prices))
+            what = f"deployment {name}" + (f" ({', '.join(differs)})" if differs else "")
+            yield Step("~" if there else "+", what, "POST", "/deployments", _given(body))
+
+
+def _deployment_differences(name: str, entry: DeploymentEntry, there: Mapping[str, Any]) -> list[str]:
+    differs = []
+    if there["state"] == "failed":
+        differs.append("it failed")
+    if entry.engine and entry.engine != there["engine"]:
+        differs.append("engine")
+    if entry.provider and entry.provider != there["detail"].get("provider"):
+        differs.append("provider")
+    if entry.provider and (entry.provider_model or name) != there["detail"].get("provider_model"):
+        differs.append("provider_model")
+    if entry.idle_unload_s is not None and (entry.idle_unload_s or None) != there.get("idle_unload_s"):
+        differs.append("idle_unload_s")
+    wanted, now = entry.prices, there.get("prices")
+    if wanted and _full(msgspec.to_builtins(wanted)) != now:
+        differs.append("prices")
+    return differs
+
+
+def _full(prices: Mapping[str, Any]) -> dict[str, Any]:
+    cached = prices["input"] if prices["cached_input"] is None else prices["cached_input"]
+    return {**prices, "cached_input": cached}
+
+
+def _aliases(fleet: Fleet, present: Present) -> Iterator[Step]:
+    for name, target in fleet.aliases.items():
+        now = present.aliases.get(name)
+        if now != target:
+            what = f"alias {name} -> {target}" + (f" (now {now})" if now else "")
+            yield Step("~" if now else "+", what, "PUT", f"/aliases/{name}", {"target": target})
+
+
+def _surplus(fleet: Fleet, present: Present) -> Iterator[Step]:
+    """What is there and not in the file: names first, then what they stand for, then who answers."""
+    for kind, declared, there in (
+        ("aliases", fleet.aliases, present.aliases),
+        ("deployments", fleet.deployments, present.deployments),
+        ("providers", fleet.providers, present.providers),
+    ):
+        for name in sorted(there.keys() - declared.keys()):
+            yield Step("-", f"{kind.removesuffix('s').replace('aliase', 'alias')} {name}", "DELETE", f"/{kind}/{name}")
+
+
+def _given(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if value is not None}

@@ -1,0 +1,132 @@
+"""A fleet file becomes the steps that are missing, and none where it agrees with what is there."""
+
+import pytest
+
+from argosy.cli.fleet import Present, plan, read_fleet
+from argosy.core import Invalid
+
+FILE = """
+[providers.openai]
+key_env = "OPENAI_API_KEY"
+
+[providers.house]
+base_url = "http://10.0.0.7:8000/v1/"
+private = true
+
+[deployments.smollm2-135m-instruct]
+
+[deployments.house-gpt]
+provider = "openai"
+provider_model = "gpt-6-luna"
+prices = { currency = "USD", input = 150_000, output = 600_000 }
+
+[aliases]
+chat-default = "house-gpt"
+"""
+ENVIRONMENT = {"OPENAI_API_KEY": "sk-0123456789abcdef"}
+NOTHING = Present({}, {}, {})
+PRICES = {"currency": "USD", "input": 150_000, "cached_input": 150_000, "output": 600_000, "training": 0}
+THERE = Present(
+    providers={
+        "openai": {"base_url": "https://api.openai.com/v1", "auth": "bearer", "private": False, "key_hint": "…cdef"},
+        "house": {"base_url": "http://10.0.0.7:8000/v1", "auth": "bearer", "private": True, "key_hint": None},
+    },
+    deployments={
+        "smollm2-135m-instruct": {"state": "ready", "engine": "llama_cpp", "detail": {}, "prices": PRICES},
+        "house-gpt": {
+            "state": "ready",
+            "engine": "provider",
+            "detail": {"provider": "openai", "provider_model": "gpt-6-luna"},
+            "prices": PRICES,
+        },
+    },
+    aliases={"chat-default": "house-gpt"},
+)
+
+
+def steps(text, present=THERE, environment=ENVIRONMENT, **more):
+    return [f"{step.sign} {step.what}" for step in plan(read_fleet(text), present, environment, **more)]
+
+
+def test_from_nothing_everything_is_made_in_an_order_that_works():
+    assert steps(FILE, NOTHING) == [
+        "+ provider openai",
+        "+ provider house",
+        "+ deployment smollm2-135m-instruct",
+        "+ deployment house-gpt",
+        "+ alias chat-default -> house-gpt",
+    ]
+
+
+def test_the_bodies_are_those_of_the_public_api():
+    made = {step.what: step for step in plan(read_fleet(FILE), NOTHING, ENVIRONMENT)}
+    openai = made["provider openai"]
+    assert (openai.method, openai.path) == ("POST", "/providers")
+    assert openai.body == {"name": "openai", "key": "sk-0123456789abcdef", "private": False}
+    assert made["deployment house-gpt"].body == {
+        "model": "house-gpt",
+        "provider": "openai",
+        "provider_model": "gpt-6-luna",
+        "prices": {"currency": "USD", "input": 150_000, "output": 600_000, "training": 0},
+    }
+
+
+def test_where_they_agree_there_is_nothing_to_do():
+    assert steps(FILE) == []
+    assert steps(FILE, prune=True) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "step"),
+    [
+        ("input = 150_000", "input = 160_000", "~ deployment house-gpt (prices)"),
+        ('provider_model = "gpt-6-luna"', 'provider_model = "gpt-5"', "~ deployment house-gpt (provider_model)"),
+        ("10.0.0.7", "10.0.0.8", "~ provider house (base_url)"),
+        ('= "house-gpt"', '= "smollm2-135m-instruct"', "~ alias chat-default -> smollm2-135m-instruct (now house-gpt)"),
+    ],
+)
+def test_one_difference_is_one_step(old, new, step):
+    assert old in FILE
+    assert steps(FILE.replace(old, new)) == [step]
+
+
+def test_another_key_is_noticed_by_its_end():
+    assert steps(FILE, environment={"OPENAI_API_KEY": "sk-0123456789abcdXX"}) == ["~ provider openai (key)"]
+
+
+def test_a_failed_deployment_is_tried_again():
+    there = {**THERE.deployments, "smollm2-135m-instruct": {**THERE.deployments["house-gpt"], "state": "failed"}}
+    present = Present(THERE.providers, there, THERE.aliases)
+    assert steps(FILE, present) == ["~ deployment smollm2-135m-instruct (it failed)"]
+
+
+def test_what_the_file_does_not_name_stays_unless_it_is_pruned():
+    assert steps("") == []
+    assert steps("", prune=True) == [
+        "- alias chat-default",
+        "- deployment house-gpt",
+        "- deployment smollm2-135m-instruct",
+        "- provider house",
+        "- provider openai",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a = 1\n[deployments.x\n", "line 2"),
+        ("[deployment.a]", "deployment"),
+        ("[deployments.a]\nengin = 'echo'", "engin"),
+        ("[aliases]\na = 1", r"aliases"),
+        ("[providers.a]\nauth = 'basic'", "auth"),
+        ("[providers.a]\nkey = 'sk-in-the-file'", "key"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named(text, reason):
+    with pytest.raises(Invalid, match=reason):
+        read_fleet(text)
+
+
+def test_a_key_that_is_not_in_the_environment_is_told_before_anything_is_done():
+    with pytest.raises(Invalid, match="OPENAI_API_KEY, which is not set"):
+        steps(FILE, NOTHING, {})
