@@ -1,7 +1,7 @@
 from argosy.tuning.progress import Progress, fold
 from argosy.tuning.trainers.protocol import Hyperparameters, Phase, Started, Step, Validation
 
-CHOSEN = Hyperparameters(4, 8, 1.0, 2e-3, 32, 64.0, 0.5, 0)
+CHOSEN = Hyperparameters(4, 8, 1.0, 2e-3, 32, 64.0, 10, 0.5, 0)
 
 
 def step(number):
