@@ -19,6 +19,9 @@ ALLOWED = {
     "argosy.catalog.store.adapters_of",
     # The gateway answers for all projects; an alias holds for its own alone, see RouteTable.
     "argosy.catalog.store.all_aliases",
+    # The catalog is the platform's; what a project made of a model is its own.
+    "argosy.catalog.store.remove_card",
+    "argosy.catalog.store.load_cards",
     # A provider serves all projects, as a deployment does; only administrators command it.
     "argosy.catalog.store.list_providers",
     "argosy.catalog.store.find_provider",

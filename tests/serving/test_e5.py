@@ -4,10 +4,10 @@ import struct
 
 import pytest
 
+from argosy.catalog.weights import open_weights
 from argosy.core import Invalid
 from argosy.serving import e5
 from argosy.serving.fit import shape_of
-from argosy.serving.weights import open_weights
 
 
 def walk(blob, text):

@@ -1,5 +1,6 @@
 """Models: cards of those that can be served, getting their weights, and the adapters that were made from them."""
 
+from argosy.catalog.importing import Cost, Description, card_of_file, cost_of, kv_bytes_per_token, main_form
 from argosy.catalog.licence import Licence, licence, licences
 from argosy.catalog.lineage import Lineage, code_version
 from argosy.catalog.model_card import (
@@ -10,12 +11,11 @@ from argosy.catalog.model_card import (
     Prices,
     ProviderSource,
     WeightsFile,
-    card,
-    cards,
 )
 from argosy.catalog.naming import point_alias
 from argosy.catalog.provider import KnownProvider, Provider, known_providers, offered_models, settle
 from argosy.catalog.pulling import Progress, pull
+from argosy.catalog.registry import card, cards
 from argosy.catalog.search import CardFilter, find_cards
 from argosy.catalog.store import (
     Acceptance,
@@ -23,6 +23,7 @@ from argosy.catalog.store import (
     ModelVersion,
     accepted,
     adapters_of,
+    add_card,
     add_provider,
     all_aliases,
     find_model,
@@ -30,18 +31,23 @@ from argosy.catalog.store import (
     list_aliases,
     list_models,
     list_providers,
+    load_cards,
     register_adapter,
     remove_adapter,
     remove_alias,
+    remove_card,
     remove_provider,
 )
 from argosy.catalog.terms import accept_licence, acceptance_of, require_licence
+from argosy.catalog.weights import Tensor, Weights, open_weights
 
 __all__ = [
     "FREE",
     "Acceptance",
     "Alias",
     "CardFilter",
+    "Cost",
+    "Description",
     "KnownProvider",
     "Licence",
     "Lineage",
@@ -53,31 +59,41 @@ __all__ = [
     "Progress",
     "Provider",
     "ProviderSource",
+    "Tensor",
+    "Weights",
     "WeightsFile",
     "accept_licence",
     "acceptance_of",
     "accepted",
     "adapters_of",
+    "add_card",
     "add_provider",
     "all_aliases",
     "card",
+    "card_of_file",
     "cards",
     "code_version",
+    "cost_of",
     "find_cards",
     "find_model",
     "find_provider",
     "known_providers",
+    "kv_bytes_per_token",
     "licence",
     "licences",
     "list_aliases",
     "list_models",
     "list_providers",
+    "load_cards",
+    "main_form",
     "offered_models",
+    "open_weights",
     "point_alias",
     "pull",
     "register_adapter",
     "remove_adapter",
     "remove_alias",
+    "remove_card",
     "remove_provider",
     "require_licence",
     "settle",

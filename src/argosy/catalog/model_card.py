@@ -4,17 +4,13 @@ A card describes weights that can be had (it has sources of them), or a model th
 provider). A fact that is not known for sure is left out.
 """
 
-import difflib
-import re
 import tomllib
-from functools import cache
-from importlib import resources
 from typing import Annotated, Literal
 
 import msgspec
 
 from argosy.catalog.licence import Licence, licences
-from argosy.core import Invalid, NotFound
+from argosy.core import Invalid
 
 _Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,62}$")]
@@ -199,48 +195,3 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def parse_card(text: str) -> ModelCard:
     """A card from its TOML. Raises ValueError that names the field at fault."""
     return msgspec.convert(tomllib.loads(text), ModelCard)
-
-
-@cache
-def cards() -> dict[str, ModelCard]:
-    """All cards by name, in the order of their names. Raises ValueError if one is malformed."""
-    found = {}
-    for file in sorted(
-        resources.files("argosy.catalog").joinpath("cards").iterdir(), key=lambda file: file.name.removesuffix(".toml")
-    ):
-        if file.name.endswith(".toml"):
-            try:
-                card = parse_card(file.read_text("utf-8"))
-            except ValueError as error:
-                raise ValueError(f"model card {file.name}: {error}") from error
-            found[card.name] = card
-    return found
-
-
-def card(name: str) -> ModelCard:
-    """The card of this name. Raises NotFound with names that are close to it."""
-    found = cards().get(name)
-    if found is None:
-        near = near_names(name, cards())
-        hint = f" Did you mean {' or '.join(near)}?" if near else " 'argosy models' lists what there is."
-        raise NotFound(f"There is no model '{name}' in the catalog.{hint}", code="model_not_found", param="model")
-    return found
-
-
-def near_names(name: str, known: "dict[str, ModelCard]") -> list[str]:
-    """Up to three of the known names that someone may have meant by ``name``, quoted: the nearest, and those that are
-    about as near.
-    """
-    asked = _plain(name)
-    matcher = difflib.SequenceMatcher(b=asked)
-    likeness = {}
-    for candidate in known:
-        matcher.set_seq1(_plain(candidate))
-        likeness[candidate] = matcher.ratio()
-    best = max(likeness.values(), default=0.0)
-    near = [name for name in likeness if likeness[name] >= max(0.5, best - 0.08)]
-    return [f"'{name}'" for name in sorted(near, key=lambda name: -likeness[name])[:3]]
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())

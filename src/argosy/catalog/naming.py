@@ -2,7 +2,7 @@
 
 import re
 
-from argosy.catalog.model_card import cards
+from argosy.catalog.registry import cards
 from argosy.catalog.store import Alias, list_aliases, list_models, set_alias
 from argosy.core import Conflict, Invalid, NotFound
 from argosy.runtime import Transaction

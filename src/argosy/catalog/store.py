@@ -8,9 +8,10 @@ from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from argosy.catalog.lineage import Lineage
-from argosy.catalog.model_card import card
+from argosy.catalog.model_card import ModelCard
 from argosy.catalog.provider import Provider, no_provider
-from argosy.catalog.tables import aliases, licence_acceptances, model_versions, providers
+from argosy.catalog.registry import card, shipped_cards, take_imported
+from argosy.catalog.tables import aliases, imported_cards, licence_acceptances, model_versions, providers
 from argosy.core import Conflict, NotFound, new_id, now
 from argosy.runtime import Transaction, bump_version
 
@@ -187,6 +188,32 @@ def list_aliases(tx: Transaction, project_id: str) -> list[Alias]:
 def all_aliases(tx: Transaction) -> list[Alias]:
     """The aliases of every project: what the gateway holds."""
     return [Alias(**row._mapping) for row in tx.execute(select(aliases))]
+
+
+def add_card(tx: Transaction, project_id: str, new: ModelCard) -> None:
+    """Have an imported card known to every process. Harmless to repeat. Raises Conflict if the name is taken."""
+    known = tx.execute(select(imported_cards.c.card).where(imported_cards.c.name == new.name)).scalar()
+    values = msgspec.to_builtins(new)
+    if new.name in shipped_cards() or (known is not None and known != values):
+        raise Conflict(f"There is already a model '{new.name}'. Choose another name.", code="name_taken", param="name")
+    if known is None:
+        row = {"name": new.name, "project_id": project_id, "card": values, "created_at": now()}
+        tx.execute(insert(imported_cards).values(**row))
+        bump_version(tx)
+
+
+def remove_card(tx: Transaction, name: str) -> bool:
+    """Forget an imported card; False if there is none."""
+    if tx.execute(delete(imported_cards).where(imported_cards.c.name == name)).rowcount == 0:
+        return False
+    bump_version(tx)
+    return True
+
+
+def load_cards(tx: Transaction) -> None:
+    """Let this process know the imported cards as they are now."""
+    rows = tx.execute(select(imported_cards.c.card).order_by(imported_cards.c.name))
+    take_imported(msgspec.convert(row.card, ModelCard) for row in rows)
 
 
 def _model(row: Row[Any]) -> ModelVersion:

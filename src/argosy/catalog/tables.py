@@ -58,3 +58,13 @@ aliases = Table(
     Column("target", String(200), nullable=False),
     Column("moved_at", BigInteger, nullable=False),
 )
+
+# Cards of models that were imported here; those that ship are files. The project is the one that imported it.
+imported_cards = Table(
+    "imported_cards",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("project_id", ForeignKey("projects.id"), nullable=False),
+    Column("card", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)

@@ -1,6 +1,7 @@
 """``argosy pull``, ``models``, ``deploy``: what can run here, and what does."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -28,6 +29,32 @@ def pull(name: ModelArgument, home: HomeOption = None) -> None:
 
         path = pull(card(name), read_settings(home, None).home, show_step)
     print(path)
+
+
+def import_(
+    path: Annotated[Path, typer.Argument(help="A GGUF file on the platform's machine.")],
+    licence: Annotated[str, typer.Option(help="An id from 'argosy licences': what its owner allows.")],
+    name: Annotated[str | None, typer.Option(help="What callers will send; by default from the file's name.")] = None,
+    title: Annotated[str, typer.Option(help="What people call it.")] = "",
+    publisher: Annotated[str, typer.Option(help="Who made it.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Import a model: a card is written from its header, and 'argosy deploy' then serves it."""
+    chosen = name or re.sub(r"[^a-z0-9.-]+", "-", path.stem.lower()).strip("-.")
+    body = {"path": str(path.absolute()), "name": chosen, "licence": licence, "title": title, "publisher": publisher}
+    made = post("/catalog", body)
+    if as_json:
+        show([made], [], as_json=True)
+        return
+    cost = made["cost"]
+    print(
+        f"{made['name']}: {made['architecture']}, {_size(made['parameters'])} parameters, {made['file']['quantisation']}"
+    )
+    print(
+        f"In memory: {cost['weights_bytes'] / 2**20:,.0f} MiB of weights, and {cost['bytes_per_token'] / 2**10:,.0f} KiB "
+        "for each token of each request"
+    )
+    print(f"Serve it with: argosy deploy {made['name']}")
 
 
 def models(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from argosy.billing import Price, current_prices, price_for
-from argosy.catalog import adapters_of, all_aliases
+from argosy.catalog import adapters_of, all_aliases, load_cards
 from argosy.core import Invalid, NotFound, Unavailable
 from argosy.gateway.requests import Kind, Request, encode_members
 from argosy.runtime import Database, Transaction, Vault, read_version
@@ -118,6 +118,7 @@ class RouteTable:
             version = read_version(tx)
             if version == self._version:
                 return False
+            load_cards(tx)
             found = self._read(tx)
         self._offers, self._aliases = dict(self._offered(found)), found.aliases
         self._version = version

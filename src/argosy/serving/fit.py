@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from argosy.catalog import kv_bytes_per_token, main_form, open_weights
 from argosy.core import OutOfSpace, UpstreamFailed
 from argosy.serving.engines import EngineSpec
 from argosy.serving.quantise import FORMATS, quantise
 from argosy.serving.replicas import Replica
-from argosy.serving.weights import open_weights
 
 _STREAMS = 16
 _TOKENS = 12  # per stream: about a second a candidate on two cores
@@ -149,18 +149,8 @@ def _tokens_per_second(replica: Replica, streams: int, tokens: int) -> float:
 
 def shape_of(source: Path) -> Shape:
     """What the file's header says. Raises Invalid for damaged weights."""
-    import gguf
-
     weights = open_weights(source)
-    forms = [tensor.form for tensor in weights.tensors if len(tensor.dimensions) == 2]
-    heads = weights.number("attention.head_count", 1)
-    head_size = weights.number("attention.key_length", weights.number("embedding_length") // heads)
-    kv_heads = weights.number("attention.head_count_kv", heads)
-    return Shape(
-        shipped=gguf.GGMLQuantizationType(max(set(forms), key=forms.count)).name,
-        context_length=weights.number("context_length", 2048),
-        kv_bytes_per_token=2 * 2 * weights.number("block_count") * kv_heads * head_size,  # keys, values; 16 bits each
-    )
+    return Shape(main_form(weights), weights.number("context_length", 2048), kv_bytes_per_token(weights))
 
 
 def _identity(source: Path) -> dict[str, object]:

@@ -7,8 +7,8 @@ import struct
 from pathlib import Path
 from typing import IO, Any
 
+from argosy.catalog import Tensor, Weights, open_weights
 from argosy.core import OutOfSpace
-from argosy.serving.weights import Tensor, Weights, open_weights
 
 FORMATS = ("Q4_0", "Q8_0")
 """What can be written. Both use blocks of 32 weights."""

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from argosy.catalog import load_cards
 from argosy.core import Settings
 from argosy.runtime import Blobs, Database, read_version
 from argosy.runtime.processes import kill_stray
@@ -63,6 +64,8 @@ class Reconciler:
             version = read_version(tx)
             looks = version != self._seen_version or time.monotonic() - self._looked_at > _LOOK_AGAIN_S
             wanted = list_deployments(tx) if looks else []
+            if looks:
+                load_cards(tx)
         if looks:
             for deployment in [one for one in wanted if one.engine != PROVIDER]:
                 keeper = self._keepers.get(deployment.id)

@@ -2,6 +2,7 @@
 
 import openai
 import pytest
+from tests.serving.tiny import write_model
 
 from argosy.catalog import Lineage, register_adapter
 from argosy.identity import create_key, create_project
@@ -83,3 +84,21 @@ async def test_versions_show_their_lineage_to_their_own_project_only(api):
         "checkpoint_step": None,
     }
     assert (await api.client(secret).get(f"/catalog/{BASE}/versions", cast_to=dict))["data"] == []
+
+
+async def test_a_file_is_imported_deployed_and_forgotten(api, tmp_path):
+    path = write_model(tmp_path / "tiny.gguf")
+    body = {"path": str(path), "name": "my-tiny", "licence": "MIT", "title": "My tiny"}
+    reader = api.client(api.key("inference"))
+    with pytest.raises(openai.PermissionDeniedError):
+        await reader.post("/catalog", body=body, cast_to=dict)
+    made = await api.client().post("/catalog", body=body, cast_to=dict)
+    assert made["cost"]["weights_bytes"] == path.stat().st_size
+    assert (await reader.get("/catalog/my-tiny", cast_to=dict))["title"] == "My tiny"
+    assert (await api.client().post("/deployments", body={"model": "my-tiny"}, cast_to=dict))["engine"] == "llama_cpp"
+    with pytest.raises(openai.ConflictError, match="Undeploy it first"):
+        await api.client().delete("/catalog/my-tiny", cast_to=dict)
+    await api.client().delete("/deployments/my-tiny", cast_to=dict)
+    await api.client().delete("/catalog/my-tiny", cast_to=dict)
+    with pytest.raises(openai.NotFoundError):
+        await reader.get("/catalog/my-tiny", cast_to=dict)

@@ -1,13 +1,16 @@
 """``/v1/catalog``: all models that are known, what fits here, and what the caller's project made of them."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
 
-from argosy import catalog
-from argosy.api.context import InferenceCaller, PlatformParts
-from argosy.catalog import CardFilter, Modality, ModelCard, ModelVersion
+from argosy import catalog, serving
+from argosy.api.context import AdminCaller, InferenceCaller, PlatformParts
+from argosy.catalog import CardFilter, Description, Modality, ModelCard, ModelVersion
+from argosy.core import Conflict, NotFound
 from argosy.serving import estimate
 
 router = APIRouter(prefix="/v1/catalog", tags=["catalog"])
@@ -50,6 +53,48 @@ def list_cards(
         found = [card for card in found if card["fit"] and card["fit"]["fits"] is fits]
     rest = [card for card in found if after is None or card["name"] > after]
     return {"object": "list", "data": rest[:limit], "has_more": len(rest) > limit}
+
+
+class NewModel(BaseModel):
+    """A model to import from a file on the platform's machine."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str = Field(min_length=1, max_length=4096)
+    """A GGUF file. It is read, never run."""
+    name: str = Field(min_length=1, max_length=63)
+    licence: str
+    """Id of a licence of the catalog: what the file's owner allows."""
+    title: str = ""
+    publisher: str = ""
+    family: str = ""
+    modality: Modality | None = None
+    """Left out, as the file's header lets one tell."""
+
+
+@router.post("")
+def import_model(body: NewModel, platform: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
+    """Write a card for a file of weights: what it is, whether an engine runs it, and what it costs in memory."""
+    path = Path(body.path)
+    given = Description(body.name, body.licence, body.title, body.publisher, body.family, body.modality)
+    card = catalog.card_of_file(path, given)
+    with platform.database.write() as tx:
+        catalog.add_card(tx, caller.project_id, card)
+        catalog.load_cards(tx)
+    cost = catalog.cost_of(path)
+    return _card(card) | {"cost": {"weights_bytes": cost.weights, "bytes_per_token": cost.per_token}}
+
+
+@router.delete("/{name}")
+def remove_model(name: str, platform: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
+    """Forget a model that was imported. Its file stays where it is."""
+    with platform.database.write() as tx:
+        if any(one.model == name and one.desired == "running" for one in serving.list_deployments(tx)):
+            raise Conflict(f"'{name}' is deployed. Undeploy it first.", code="model_deployed")
+        if not catalog.remove_card(tx, name):
+            raise NotFound(f"There is no imported model '{name}'.", code="model_not_found")
+        catalog.load_cards(tx)
+    return {"id": name, "object": "model_card", "deleted": True}
 
 
 @router.get("/{name}")

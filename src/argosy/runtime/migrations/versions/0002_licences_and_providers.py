@@ -1,4 +1,4 @@
-"""Accepted licences, providers, aliases, engines that are unloaded
+"""Accepted licences, providers, aliases, imported cards, engines that are unloaded
 
 Revision: 0002, after 0001.
 """
@@ -42,6 +42,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_providers")),
         sa.UniqueConstraint("name", name=op.f("uq_providers_name")),
     )
+    op.create_table(
+        "imported_cards",
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("project_id", sa.String(length=40), nullable=False),
+        sa.Column("card", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_imported_cards_project_id_projects")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_imported_cards")),
+    )
     with op.batch_alter_table("deployments", schema=None) as batch_op:
         batch_op.add_column(sa.Column("idle_unload_s", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("asked_us", sa.BigInteger(), nullable=True))
@@ -61,5 +70,6 @@ def downgrade() -> None:
     with op.batch_alter_table("deployments", schema=None) as batch_op:
         batch_op.drop_column("asked_us")
         batch_op.drop_column("idle_unload_s")
+    op.drop_table("imported_cards")
     op.drop_table("providers")
     op.drop_table("licence_acceptances")

@@ -12,7 +12,7 @@ from argosy.core import Invalid
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
-_ALIGNMENT = 32
+_ALIGNMENT, _ALIGNMENT_MAX = 32, 1 << 16
 
 Scalar = int | float | bool | str
 
@@ -45,9 +45,9 @@ class Weights:
     alignment: int
 
     def number(self, name: str, default: int = 0) -> int:
-        """A whole number that the model's architecture names, such as ``context_length``."""
+        """A whole number that the model's architecture names, such as ``context_length``; 0 if it is none."""
         value = self.fields.get(f"{self.fields.get('general.architecture')}.{name}", default)
-        return int(value)
+        return int(value) if isinstance(value, int) else default
 
 
 def open_weights(path: Path) -> Weights:
@@ -55,9 +55,10 @@ def open_weights(path: Path) -> Weights:
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _read(path, _Reader(data))
-    except (ValueError, IndexError, KeyError, struct.error) as error:
+    except (ValueError, IndexError, KeyError, OverflowError, struct.error) as error:
         raise Invalid(
-            f"{path.name} is not a GGUF file that can be read ({error}). Delete {path} and deploy the model again.",
+            f"{path.name} is not a GGUF file that can be read ({error}). If it was pulled, delete {path} and deploy "
+            "the model again.",
             code="weights_damaged",
         ) from error
 
@@ -118,6 +119,8 @@ def _read(path: Path, reader: _Reader) -> Weights:
     if not tensors:
         raise ValueError("it has no tensors")
     alignment = int(fields.get("general.alignment", _ALIGNMENT))
+    if not 1 <= alignment <= _ALIGNMENT_MAX:
+        raise ValueError(f"its alignment is {alignment}")
     data_start = -(-reader.place // alignment) * alignment
     if data_start + max(tensor.offset for tensor in tensors) >= len(reader.data):
         raise ValueError("it ends before its last tensor")

@@ -1,0 +1,76 @@
+"""All cards that this process knows, by name, and the nearest to a name that nobody has."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+
+from argosy.catalog.model_card import ModelCard, parse_card
+from argosy.core import NotFound
+
+_imported: dict[str, ModelCard] = {}
+_merged: dict[str, ModelCard] = {}
+
+
+def cards() -> dict[str, ModelCard]:
+    """All cards by name, in the order of their names: those that ship with Argosy, and those that were imported.
+
+    Raises ValueError if a shipped one is malformed.
+    """
+    if not _merged:
+        _merged.update(sorted({**shipped_cards(), **_imported}.items()))
+    return _merged
+
+
+def take_imported(found: Iterable[ModelCard]) -> None:
+    """Know these imported cards from now on, and no others. Every process calls it when the configuration changes."""
+    global _merged
+    _imported.clear()
+    _imported.update({card.name: card for card in found})
+    _merged = {}
+
+
+@cache
+def shipped_cards() -> dict[str, ModelCard]:
+    """The cards of the folder ``cards``. Raises ValueError if one is malformed."""
+    found = {}
+    for file in sorted(
+        resources.files("argosy.catalog").joinpath("cards").iterdir(), key=lambda file: file.name.removesuffix(".toml")
+    ):
+        if file.name.endswith(".toml"):
+            try:
+                card = parse_card(file.read_text("utf-8"))
+            except ValueError as error:
+                raise ValueError(f"model card {file.name}: {error}") from error
+            found[card.name] = card
+    return found
+
+
+def card(name: str) -> ModelCard:
+    """The card of this name. Raises NotFound with names that are close to it."""
+    found = cards().get(name)
+    if found is None:
+        near = near_names(name, cards())
+        hint = f" Did you mean {' or '.join(near)}?" if near else " 'argosy models' lists what there is."
+        raise NotFound(f"There is no model '{name}' in the catalog.{hint}", code="model_not_found", param="model")
+    return found
+
+
+def near_names(name: str, known: "dict[str, ModelCard]") -> list[str]:
+    """Up to three of the known names that someone may have meant by ``name``, quoted: the nearest, and those that are
+    about as near.
+    """
+    asked = _plain(name)
+    matcher = difflib.SequenceMatcher(b=asked)
+    likeness = {}
+    for candidate in known:
+        matcher.set_seq1(_plain(candidate))
+        likeness[candidate] = matcher.ratio()
+    best = max(likeness.values(), default=0.0)
+    near = [name for name in likeness if likeness[name] >= max(0.5, best - 0.08)]
+    return [f"'{name}'" for name in sorted(near, key=lambda name: -likeness[name])[:3]]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
