@@ -16,6 +16,7 @@ from argosy.core import ArgosyError, Conflict, Invalid, NotFound
 from argosy.identity import default_project
 
 TINY = Description("tiny-one", "MIT")
+_EXTREMES = [b"\xff" * 8, b"\x00" * 8, struct.pack("<Q", 1 << 62)]
 
 
 @pytest.fixture(autouse=True)
@@ -125,9 +126,7 @@ def test_whatever_a_header_says_reading_it_ends_with_a_card_or_a_refusal(gguf, t
     limit = min(len(content), open_weights(gguf).data_start)
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(4, limit - 9))
-        new = data.draw(
-            st.sampled_from([b"\xff" * 8, b"\x00" * 8, struct.pack("<Q", 1 << 62)]) | st.binary(min_size=1, max_size=8)
-        )
+        new = data.draw(st.sampled_from(_EXTREMES) | st.binary(min_size=1, max_size=8))
         content[place : place + len(new)] = new
     path = tmp_path / "fuzzed.gguf"
     path.write_bytes(content[: data.draw(st.integers(limit // 2, len(content)))])

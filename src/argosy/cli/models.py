@@ -46,14 +46,10 @@ def import_(
     if as_json:
         show([made], [], as_json=True)
         return
-    cost = made["cost"]
-    print(
-        f"{made['name']}: {made['architecture']}, {_size(made['parameters'])} parameters, {made['file']['quantisation']}"
-    )
-    print(
-        f"In memory: {cost['weights_bytes'] / 2**20:,.0f} MiB of weights, and {cost['bytes_per_token'] / 2**10:,.0f} KiB "
-        "for each token of each request"
-    )
+    form, size, cost = made["file"]["quantisation"], _size(made["parameters"]), made["cost"]
+    weights, per_token = cost["weights_bytes"] / 2**20, cost["bytes_per_token"] / 2**10
+    print(f"{made['name']}: {made['architecture']}, {size} parameters, {form}")
+    print(f"In memory: {weights:,.0f} MiB of weights, and {per_token:,.0f} KiB for each token of each request")
     print(f"Serve it with: argosy deploy {made['name']}")
 
 
