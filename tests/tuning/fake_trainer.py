@@ -54,7 +54,7 @@ class Run:
             return 1
         if self.misdeed is Misdeed.CRASHES:
             raise RuntimeError("the matrices do not fit")
-        chosen = Hyperparameters(EPOCHS, 20, 1.0, 2e-3, self.spec.rank, self.spec.alpha, 0.0, self.spec.seed)
+        chosen = Hyperparameters(EPOCHS, 20, 1.0, 2e-3, self.spec.rank, self.spec.alpha, 0, 0.0, self.spec.seed)
         total = EPOCHS * STEPS_PER_EPOCH
         self.send(Started(total, EPOCHS, rows, 500, chosen, "fp32", self.resumed))
         for step in range(self.resumed + 1, total + 1):
