@@ -36,7 +36,6 @@ def nearest(client, query):
     ("query", "passage"),
     [
         ("when does the port shut?", 0),
-        ("港口几点关门？", 0),
         ("sales in North China in March", 1),
         ("华北销售情况", 1),
         ("怎么做面包", 2),
@@ -52,7 +51,7 @@ def test_the_answer_has_openais_shape_and_is_billed_by_its_prompt(client, platfo
     assert {len(one.embedding) for one in answer.data} == {384}
     assert answer.usage.total_tokens == answer.usage.prompt_tokens > 30
     row = next(row for row in platform.usage_rows() if row["kind"] == "embedding")
-    assert row["completion_tokens"] == 0
+    assert row["units"]["output"] == 0 < row["units"]["input"]
 
 
 def test_base64_and_numbers_say_the_same(client):
