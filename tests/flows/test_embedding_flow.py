@@ -51,7 +51,7 @@ def test_the_answer_has_openais_shape_and_is_billed_by_its_prompt(client, platfo
     assert {len(one.embedding) for one in answer.data} == {384}
     assert answer.usage.total_tokens == answer.usage.prompt_tokens > 30
     row = next(row for row in platform.usage_rows() if row["kind"] == "embedding")
-    assert row["units"]["output"] == 0 < row["units"]["input"]
+    assert row["usage"]["completion_tokens"] == 0 < row["usage"]["prompt_tokens"]
 
 
 def test_base64_and_numbers_say_the_same(client):
