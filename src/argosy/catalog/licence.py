@@ -5,13 +5,12 @@ it. This is an aid to keep the terms, not legal advice: ``url`` leads to the tex
 """
 
 import difflib
-import tomllib
 from functools import cache
-from importlib import resources
 from typing import Annotated, Literal
 
 import msgspec
 
+from argosy.catalog.shipped import read_folder, read_text
 from argosy.core import NotFound
 
 Use = Literal["deploy", "tune", "export", "commercial"]
@@ -54,22 +53,13 @@ class Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def parse_licence(text: str) -> Licence:
     """A licence from its TOML. Raises ValueError that names the field at fault."""
-    return msgspec.convert(tomllib.loads(text), Licence)
+    return read_text(text, Licence)
 
 
 @cache
 def licences() -> dict[str, Licence]:
     """All licences by id. Raises ValueError if one is malformed."""
-    found = {}
-    folder = resources.files("argosy.catalog").joinpath("licences")
-    for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".toml"):
-            try:
-                licence = parse_licence(file.read_text("utf-8"))
-            except ValueError as error:
-                raise ValueError(f"licence {file.name}: {error}") from error
-            found[licence.id] = licence
-    return found
+    return {found.id: found for found in read_folder("licences", Licence)}
 
 
 def licence(licence_id: str) -> Licence:

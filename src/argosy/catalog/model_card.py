@@ -4,12 +4,12 @@ A card describes weights that can be had (it has sources of them), or a model th
 provider). A fact that is not known for sure is left out.
 """
 
-import tomllib
 from typing import Annotated, Literal
 
 import msgspec
 
 from argosy.catalog.licence import Licence, licences
+from argosy.catalog.shipped import read_text
 from argosy.core import Invalid
 
 _Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -194,4 +194,4 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def parse_card(text: str) -> ModelCard:
     """A card from its TOML. Raises ValueError that names the field at fault."""
-    return msgspec.convert(tomllib.loads(text), ModelCard)
+    return read_text(text, ModelCard)

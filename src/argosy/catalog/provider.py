@@ -1,15 +1,14 @@
 """Providers: companies (or machines of one's own) whose API answers for models. Known ones are data: ``providers``."""
 
-import tomllib
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+from argosy.catalog.shipped import read_folder
 from argosy.core import Invalid, NotFound, UpstreamFailed
 from argosy.runtime import Vault, egress
 
@@ -63,15 +62,7 @@ class Provider:
 @cache
 def known_providers() -> dict[str, KnownProvider]:
     """All that ship with Argosy, by id. Raises ValueError if one is malformed."""
-    found = {}
-    for file in resources.files("argosy.catalog").joinpath("providers").iterdir():
-        if file.name.endswith(".toml"):
-            try:
-                known = msgspec.convert(tomllib.loads(file.read_text("utf-8")), KnownProvider)
-            except ValueError as error:
-                raise ValueError(f"provider {file.name}: {error}") from error
-            found[known.id] = known
-    return dict(sorted(found.items()))
+    return {known.id: known for known in read_folder("providers", KnownProvider)}
 
 
 def settle(name: str, base_url: str | None, auth: Auth | None, private: bool) -> tuple[str, Auth]:

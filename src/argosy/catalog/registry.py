@@ -4,9 +4,9 @@ import difflib
 import re
 from collections.abc import Iterable
 from functools import cache
-from importlib import resources
 
-from argosy.catalog.model_card import ModelCard, parse_card
+from argosy.catalog.model_card import ModelCard
+from argosy.catalog.shipped import read_folder
 from argosy.core import NotFound
 
 _imported: dict[str, ModelCard] = {}
@@ -33,18 +33,8 @@ def take_imported(found: Iterable[ModelCard]) -> None:
 
 @cache
 def shipped_cards() -> dict[str, ModelCard]:
-    """The cards of the folder ``cards``. Raises ValueError if one is malformed."""
-    found = {}
-    for file in sorted(
-        resources.files("argosy.catalog").joinpath("cards").iterdir(), key=lambda file: file.name.removesuffix(".toml")
-    ):
-        if file.name.endswith(".toml"):
-            try:
-                card = parse_card(file.read_text("utf-8"))
-            except ValueError as error:
-                raise ValueError(f"model card {file.name}: {error}") from error
-            found[card.name] = card
-    return found
+    """The cards that ship with Argosy. Raises ValueError if one is malformed."""
+    return {card.name: card for card in read_folder("cards", ModelCard)}
 
 
 def card(name: str) -> ModelCard:

