@@ -36,6 +36,7 @@ class OwnPlatform:
         self.key = "sk-argosy-" + secrets.token_urlsafe(32)
         self.url = ""
         self._child: subprocess.Popen[bytes] | None = None
+        self._client: OpenAI | None = None
 
     def __enter__(self) -> Self:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -60,8 +61,13 @@ class OwnPlatform:
         self.stop()
 
     def client(self) -> OpenAI:
-        """A client for single calls. No silent retries: each request is on the bill exactly once."""
-        return OpenAI(base_url=f"{self.url}/v1", api_key=self.key, max_retries=0, timeout=120)
+        """A client for single calls, always the same. No silent retries: each request is on the bill exactly once.
+
+        A client that is thrown away closes itself in ``__del__``, and a Ctrl-C that arrives there is lost for good.
+        """
+        if self._client is None:
+            self._client = OpenAI(base_url=f"{self.url}/v1", api_key=self.key, max_retries=0, timeout=120)
+        return self._client
 
     def async_client(self) -> AsyncOpenAI:
         """A client for many calls at once."""
