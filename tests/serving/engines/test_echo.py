@@ -1,7 +1,9 @@
 """The echo engine: OpenAI's shapes, the same every time, and trouble when asked for."""
 
+import base64
 import http.client
 import json
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,3 +97,18 @@ def test_nonsense_is_refused_and_the_engine_lives_on(echo: Replica) -> None:
     assert connection.getresponse().status == 400
     assert echo.in_flight() == 0
     assert Path(echo.child.log).exists()
+
+
+def test_texts_are_embedded_alike_each_time_as_numbers_or_packed(echo: Replica) -> None:
+    answer = json.loads(echo.ask("/v1/embeddings", {"input": ["heave ho", "away", "heave ho"]}))
+    first, second, third = (one["embedding"] for one in answer["data"])
+    assert first == third != second
+    assert answer["usage"]["prompt_tokens"] == 5
+    packed = json.loads(echo.ask("/v1/embeddings", {"input": "heave ho", "encoding_format": "base64"}))
+    assert struct.unpack("<8f", base64.b64decode(packed["data"][0]["embedding"])) == pytest.approx(first)
+
+
+def test_documents_are_ranked_by_the_querys_words(echo: Replica) -> None:
+    asked = {"query": "heave ho", "documents": ["away", "heave ho", "heave away"], "top_n": 2}
+    answer = json.loads(echo.ask("/v1/rerank", asked))
+    assert [(one["index"], one["relevance_score"]) for one in answer["results"]] == [(1, 1.0), (2, 0.5)]
