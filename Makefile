@@ -38,7 +38,7 @@ format: setup
 	$(BIN)/ruff format src tests bench tools
 	$(BIN)/ruff check --fix src tests bench tools
 
-bench: setup  ## measure every figure again and write docs/benchmarks.md (two hours on two quiet cores)
+bench: setup  ## measure every figure again and write docs/benchmarks.md (two to four hours on two quiet cores)
 	$(BIN)/python -m bench
 
 lock:  ## write requirements.lock from what is installed

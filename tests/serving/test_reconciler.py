@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from tests.serving.tiny import write_adapter, write_model
 
+from argosy.catalog import Provider, add_provider
 from argosy.runtime import Blobs, Database
 from argosy.runtime.processes import birth
 from argosy.serving import Reconciler, ask_for, stop_deployment
 from argosy.serving.preparing import Prepared
+from argosy.serving.store import want_provided
 
 # Attributes of the fixture in conftest.py, which cannot be imported by name.
 Platform = Any
@@ -186,6 +188,18 @@ def sized(monkeypatch: pytest.MonkeyPatch, sizes: dict[str, int]) -> None:
     monkeypatch.setattr(
         "argosy.serving.preparing.prepare", lambda model, *_: Prepared("", 8192, memory_bytes=sizes[model])
     )
+
+
+def test_a_name_that_moves_to_a_provider_stops_its_own_engine(platform: Platform) -> None:
+    platform.deploy(model="house")
+    platform.until(lambda: "house" in platform.routes())
+    with platform.database.write() as tx:
+        add_provider(
+            tx, Provider("prov_1", platform.project, "acme", "https://acme.example", "bearer", False, None, "", 0)
+        )
+        want_provided(tx, platform.project, "house", "acme", "grand")
+    platform.until(lambda: not platform.replicas())
+    assert (platform.state("house"), platform.routes()["house"].url) == ("ready", "https://acme.example")
 
 
 def passing(platform: Platform, seconds: float) -> None:

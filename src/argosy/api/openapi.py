@@ -1,4 +1,4 @@
-"""The OpenAPI description of the completions, which are plain ASGI and so describe themselves nowhere else."""
+"""The OpenAPI description of the data plane, which is plain ASGI and so describes itself nowhere else."""
 
 from typing import Any
 
@@ -42,6 +42,17 @@ _TEXT_COMPLETION = {
     "prompt": {"oneOf": [_TEXT, {"type": "array", "minItems": 1}]},
     "logprobs": {**_WHOLE, "minimum": 0, "maximum": 20},
 }
+_EMBEDDINGS = {
+    "model": _COMMON["model"],
+    "input": {"oneOf": [_TEXT, {"type": "array", "minItems": 1, "maxItems": 2048}]},
+    "encoding_format": {**_TEXT, "enum": ["float", "base64"]},
+}
+_RERANK = {
+    "model": _COMMON["model"],
+    "query": {**_TEXT, "minLength": 1},
+    "documents": {"type": "array", "minItems": 1, "maxItems": 2048, "items": {**_TEXT, "minLength": 1}},
+    "top_n": {**_WHOLE, "minimum": 1},
+}
 _ERRORS = {
     "400": "The request cannot be carried out as written.",
     "401": "No API key, or one that is unknown or revoked.",
@@ -80,8 +91,12 @@ def describe_completions(app: FastAPI) -> None:
             components.setdefault("schemas", {})["Error"] = ERROR_SCHEMA
             components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
             schema["security"] = [{"key": []}]
-            schema["paths"]["/v1/chat/completions"] = {"post": _operation("Chat", _CHAT, ["model", "messages"])}
-            schema["paths"]["/v1/completions"] = {"post": _operation("Text", _TEXT_COMPLETION, ["model", "prompt"])}
+            schema["paths"] |= {
+                "/v1/chat/completions": _operation("Chat completion", _CHAT, ["model", "messages"]),
+                "/v1/completions": _operation("Text completion", _TEXT_COMPLETION, ["model", "prompt"]),
+                "/v1/embeddings": _operation("Embeddings", _EMBEDDINGS, ["model", "input"]),
+                "/v1/rerank": _operation("Reranking", _RERANK, ["model", "query", "documents"]),
+            }
             app.openapi_schema = schema
         return app.openapi_schema
 
@@ -91,14 +106,17 @@ def describe_completions(app: FastAPI) -> None:
 def _operation(name: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     body = {"type": "object", "required": required, "properties": properties}
-    answer = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {"schema": _TEXT}}
-    return {
+    answer: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
+    if "stream" in properties:
+        answer["text/event-stream"] = {"schema": _TEXT}
+    operation = {
         "tags": ["Completions"],
-        "summary": f"{name} completion",
-        "operationId": f"create_{name.lower()}_completion",
+        "summary": name,
+        "operationId": f"create_{name.lower().replace(' ', '_')}",
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
             "200": {"description": "The answer, or a stream of events.", "content": answer},
             **{status: {"description": text, "content": error} for status, text in _ERRORS.items()},
         },
     }
+    return {"post": operation}

@@ -9,8 +9,8 @@ from argosy.catalog.model_card import ModelCard
 from argosy.catalog.shipped import read_folder
 from argosy.core import NotFound
 
-_imported: dict[str, ModelCard] = {}
-_merged: dict[str, ModelCard] = {}
+_known: dict[str, ModelCard] = {}
+"""The shipped and the imported cards together, bound anew as a whole; empty until imported ones were looked for."""
 
 
 def cards() -> dict[str, ModelCard]:
@@ -18,17 +18,13 @@ def cards() -> dict[str, ModelCard]:
 
     Raises ValueError if a shipped one is malformed.
     """
-    if not _merged:
-        _merged.update(sorted({**shipped_cards(), **_imported}.items()))
-    return _merged
+    return _known or shipped_cards()
 
 
 def take_imported(found: Iterable[ModelCard]) -> None:
     """Know these imported cards from now on, and no others. Every process calls it when the configuration changes."""
-    global _merged
-    _imported.clear()
-    _imported.update({card.name: card for card in found})
-    _merged = {}
+    global _known
+    _known = dict(sorted({**shipped_cards(), **{card.name: card for card in found}}.items()))
 
 
 @cache

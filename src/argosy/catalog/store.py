@@ -1,4 +1,4 @@
-"""All SQL about models that were made here, about accepted licences, and about providers."""
+"""All SQL of the catalog: models that were made or imported here, accepted licences, providers, aliases."""
 
 from dataclasses import dataclass
 from typing import Any

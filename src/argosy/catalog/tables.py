@@ -1,4 +1,4 @@
-"""Tables of the models that were made here, of the licences that projects accepted, and of providers."""
+"""Tables of the catalog: models that were made or imported here, accepted licences, providers, aliases."""
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, String, Table
 

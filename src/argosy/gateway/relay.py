@@ -1,11 +1,10 @@
-"""The wire to engines and providers: two connection pools, and what their failures mean."""
+"""The wire to engines and providers: their connection pools, and what their failures mean."""
 
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -43,23 +42,21 @@ class Relay:
     def __init__(self, deadlines: Deadlines) -> None:
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=deadlines.connect, sock_read=deadlines.silence)
         self._session: aiohttp.ClientSession | None = None
-        self._outside: aiohttp.ClientSession | None = None
+        self._providers: dict[bool, aiohttp.ClientSession] = {}
+        """By whether the provider may be inside the network: a connection of the one kind never serves the other."""
 
     async def start(self) -> None:
         """Open the pool. It needs a running loop."""
         # llama.cpp closes a connection that was idle for 5 s: drop it earlier, so that none dies under a request.
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=3.0)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=self._timeout,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"content-type": "application/json", "accept-encoding": "identity"},
-        )
+        self._session = self._pool(keepalive_s=3.0)
 
-        self._resolver = CheckedResolver()
-        self._outside = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0, resolver=self._resolver),
+        for private in (False, True):
+            resolver = None if private else CheckedResolver()
+            self._providers[private] = self._pool(keepalive_s=30.0, resolver=resolver)
+
+    def _pool(self, keepalive_s: float, resolver: CheckedResolver | None = None) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=keepalive_s, resolver=resolver),
             timeout=self._timeout,
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -68,7 +65,7 @@ class Relay:
 
     async def stop(self) -> None:
         """Close all connections."""
-        for session in (self._session, self._outside):
+        for session in (self._session, *self._providers.values()):
             if session is not None:
                 await session.close()
 
@@ -84,10 +81,7 @@ class Relay:
         self, provider: Provider, url: str, body: bytes, headers: Mapping[str, str]
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """A provider's good answer, in the same way. No redirect is followed: the headers hold a key."""
-        assert self._outside is not None, "the relay was not started"
-        if provider.private:
-            self._resolver.private_hosts = {*self._resolver.private_hosts, urlsplit(url).hostname or ""}
-        request = self._outside.post(url, data=body, headers=headers, allow_redirects=False)
+        request = self._providers[provider.private].post(url, data=body, headers=headers, allow_redirects=False)
         return _posted(request, lambda status, said: provider_refusal(provider.name, status, said))
 
 

@@ -167,8 +167,9 @@ class Keeper:
         return False
 
     def _needed_bytes(self) -> int:
+        """Of one engine: its weights, the room of its requests, and its adapters."""
         prepared = self._preparation and self._preparation.result
-        return prepared.memory_bytes if prepared else 0
+        return prepared.memory_bytes + sum(one.size_bytes for one in self._loadable()) if prepared else 0
 
     # Preparing
 

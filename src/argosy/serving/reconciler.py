@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from argosy.catalog import load_cards
 from argosy.core import Settings
@@ -67,8 +68,12 @@ class Reconciler:
             if looks:
                 load_cards(tx)
         if looks:
-            for deployment in [one for one in wanted if one.engine != PROVIDER]:
+            for deployment in wanted:
                 keeper = self._keepers.get(deployment.id)
+                if deployment.engine == PROVIDER:
+                    if keeper is None:
+                        continue
+                    deployment = replace(deployment, desired="stopped", state="stopped")  # its own engine is not needed
                 if keeper is None:
                     keeper = Keeper(deployment, self._settings, self._database, self._blobs, self)
                     self._keepers[deployment.id] = keeper
