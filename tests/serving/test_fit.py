@@ -8,7 +8,8 @@ from tests.serving.tiny import CONTEXT, write_model
 
 from argosy.core import ArgosyError, OutOfSpace
 from argosy.serving import fit as fitting
-from argosy.serving.fit import Speed, fit
+from argosy.serving.fit import AGREEMENT_MIN, best, fit
+from argosy.serving.measuring import Measured, Reference
 
 
 @pytest.fixture
@@ -21,7 +22,13 @@ def test_the_first_time_measures_and_the_second_time_remembers(source: Path, tmp
     told: list[str] = []
     fitted = fit(source, tmp_path / "run", told.append)
     assert set(fitted.measured) == {"F32", "Q4_0", "Q8_0"}
-    assert fitted.quantisation == max(fitted.measured, key=lambda form: fitted.measured[form].sixteen_streams)
+    assert fitted.quantisation == best(fitted.measured)
+    shipped, packed = fitted.measured["F32"], fitted.measured["Q4_0"]
+    assert shipped.agreement == 1.0
+    assert 0 < packed.agreement < 1  # a random model is hard on four bits
+    assert min(packed.one_stream, packed.sixteen_streams, packed.read_one, packed.read_sixteen) > 0
+    assert packed.size_bytes < shipped.size_bytes
+    assert fitted.characters_per_token > 0
     assert fitted.shape.context_length == CONTEXT
     assert "Measuring Q4_0" in told
     told.clear()
@@ -33,10 +40,36 @@ def test_the_first_time_measures_and_the_second_time_remembers(source: Path, tmp
 def speeds(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """Speeds at 16 streams by a part of the file's name, instead of real measurements."""
     table = {"q4_0": 300.0, "q8_0": 200.0, "tiny.gguf": 100.0}
-    monkeypatch.setattr(
-        fitting, "measure", lambda path, _: Speed(1.0, next(table[part] for part in table if part in path.name))
-    )
+
+    def measure(path: Path, scratch: Path, reference: Reference | None) -> tuple[Measured, Reference]:
+        speed = next(table[part] for part in table if part in path.name)
+        return measured(speed), reference or Reference([], [], 4.0)
+
+    monkeypatch.setattr(fitting, "measure", measure)
     return table
+
+
+def measured(sixteen_streams: float, agreement: float = 1.0) -> Measured:
+    return Measured(1.0, sixteen_streams, 1.0, 1.0, agreement, 1)
+
+
+def test_the_fastest_is_not_chosen_if_it_answers_as_another_model() -> None:
+    forms = {"F32": measured(100), "Q4_0": measured(300, AGREEMENT_MIN - 0.01), "Q8_0": measured(200, AGREEMENT_MIN)}
+    assert best(forms) == "Q8_0"
+    assert best({**forms, "Q8_0": measured(200, 0.5)}) == "F32"
+
+
+@pytest.mark.usefixtures("speeds")
+def test_a_form_that_is_wanted_is_served_unmeasured(source: Path, tmp_path: Path) -> None:
+    fitted = fit(source, tmp_path / "run", lambda _: None, "Q8_0")
+    assert (fitted.path.name, fitted.quantisation, fitted.measured) == ("tiny.argosy-q8_0.gguf", "Q8_0", {})
+
+
+@pytest.mark.usefixtures("speeds")
+def test_another_file_of_the_same_name_is_packed_anew(source: Path, tmp_path: Path) -> None:
+    first = fit(source, tmp_path / "run", lambda _: None).path.read_bytes()
+    write_model(source, seed=2)
+    assert fit(source, tmp_path / "run", lambda _: None).path.read_bytes() != first
 
 
 @pytest.mark.usefixtures("speeds")

@@ -1,37 +1,25 @@
-"""Fit weights to this machine: try the sensible precisions for some seconds, keep the fastest, remember the result."""
+"""Fit weights to this machine: try the sensible precisions for some seconds, keep the best, remember the result."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import platform
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from argosy.catalog import kv_bytes_per_token, main_form, open_weights
 from argosy.core import OutOfSpace, UpstreamFailed
-from argosy.serving.engines import EngineSpec
+from argosy.serving.measuring import Measured, measure
 from argosy.serving.quantise import FORMATS, quantise
-from argosy.serving.replicas import Replica
+from argosy.serving.replicas import kv_context
 
-_STREAMS = 16
-_TOKENS = 12  # per stream: about a second a candidate on two cores
-_NEAR = 0.8  # of the fastest: forms that are worth a second look
-_START_S_MAX = 120
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Tokens per second, all streams together."""
-
-    one_stream: float
-    sixteen_streams: float
-
-    def better(self, other: "Speed") -> "Speed":
-        """The best of both: what disturbs a measurement only ever slows it."""
-        return Speed(max(self.one_stream, other.one_stream), max(self.sixteen_streams, other.sixteen_streams))
+STREAMS = 16
+"""Requests that an engine answers side by side."""
+AGREEMENT_MIN = 0.9
+"""Of the shipped file's tokens: a form that writes fewer of them is another model, however fast."""
+_NEAR = 0.8  # of the chosen: forms that are worth a second look
 
 
 @dataclass(frozen=True)
@@ -51,67 +39,92 @@ class Fitted:
     path: Path
     quantisation: str
     shape: Shape
-    measured: dict[str, Speed]
-    """By quantisation; empty when nothing could be measured, in which case the file is the shipped one."""
+    measured: dict[str, Measured]
+    """By quantisation; empty when nothing was measured."""
+    characters_per_token: float = 0.0
+    """Of what the model writes; 0 when nothing was measured."""
     note: str = ""
 
+    @property
+    def context_length(self) -> int:
+        """Tokens that one request gets here, prompt and answer together, while `STREAMS` are answered side by side."""
+        return kv_context(self.shape.context_length, self.shape.kv_bytes_per_token, STREAMS)
 
-def fit(source: Path, scratch: Path, tell: Callable[[str], None]) -> Fitted:
-    """The fastest form of ``source`` at 16 streams here. Cached in ``fit.json`` beside it, for this machine and engine.
+    @property
+    def memory_bytes(self) -> int:
+        """What an engine takes: the weights, and the room of all requests."""
+        return self.path.stat().st_size + self.context_length * STREAMS * self.shape.kv_bytes_per_token
 
-    ``scratch`` is a folder for the measuring engines' files; ``tell`` gets one line about what goes on. Raises
-    Invalid for damaged weights, UpstreamFailed if not even the shipped file can be served.
+
+def fit(source: Path, scratch: Path, tell: Callable[[str], None], form: str | None = None) -> Fitted:
+    """The form of ``source`` that serves best here: the fastest at 16 streams of those that answer as it does.
+
+    Cached in ``fit.json`` beside it, for this machine and engine. ``form`` wants one form, whatever was measured.
+    ``scratch`` is a folder for the measuring engines' files; ``tell`` gets one line about what goes on. Raises Invalid
+    for damaged weights, UpstreamFailed if not even the shipped file can be served.
     """
     identity = _identity(source)
     cache = source.with_name("fit.json")
-    shape, measured = _recall(cache, identity) or (shape_of(source), {})
+    known = _recall(cache, identity)
+    shape, measured, characters = known or (shape_of(source), {}, 0.0)
+    if known is None:
+        for packed in FORMATS:  # they may be of another file that had this name
+            _packed(source, packed).unlink(missing_ok=True)
     try:
-        if not measured:
-            measured = _measure_all(source, shape.shipped, scratch, tell)
-            _remember(cache, identity, shape, measured)
-        chosen = _fastest(measured)
-        return Fitted(_file(source, chosen, shape.shipped, tell), chosen, shape, measured)
+        if not measured and form is None:
+            measured, characters = _measure_all(source, shape.shipped, scratch, tell)
+            _remember(cache, identity, shape, measured, characters)
+        chosen = form or best(measured)
+        return Fitted(_file(source, chosen, shape.shipped, tell), chosen, shape, measured, characters)
     except OutOfSpace as error:
+        if form:
+            raise
         return Fitted(source, shape.shipped, shape, {}, note=f"Served as shipped. {error.message}")
 
 
-def measure(path: Path, scratch: Path) -> Speed:
-    """Serve the file for a few seconds in a process of its own. Raises UpstreamFailed if it cannot be served."""
-    spec = EngineSpec(name="fitting", ready_file="", model_path=str(path), slots=_STREAMS, context_length=512)
-    replica = Replica("llama_cpp", spec, scratch, scratch / "fit.log")
+def recall(source: Path) -> Fitted | None:
+    """What an earlier `fit` found for this file, on this machine and engine."""
     try:
-        _await_ready(replica)
-        replica.canary()
-        return Speed(_tokens_per_second(replica, 1, 2 * _TOKENS), _tokens_per_second(replica, _STREAMS, _TOKENS))
-    except OSError as error:
-        raise UpstreamFailed(f"{path.name} could not be measured: {error}", code="engine_failed") from error
-    finally:
-        replica.stop()
+        found = _recall(source.with_name("fit.json"), _identity(source))
+    except OSError:
+        return None
+    if found is None:
+        return None
+    shape, measured, characters = found
+    chosen = best(measured)
+    path = source if chosen == shape.shipped else _packed(source, chosen)
+    return Fitted(path, chosen, shape, measured, characters)
 
 
-def _measure_all(source: Path, shipped: str, scratch: Path, tell: Callable[[str], None]) -> dict[str, Speed]:
+def best(measured: Mapping[str, Measured]) -> str:
+    """The rule: the fastest at 16 streams of the forms that write at least `AGREEMENT_MIN` of the shipped file's tokens
+    as it does. The shipped form always does.
+    """
+    like = [form for form in measured if measured[form].agreement >= AGREEMENT_MIN]
+    return max(like, key=lambda form: measured[form].sixteen_streams)
+
+
+def _measure_all(
+    source: Path, shipped: str, scratch: Path, tell: Callable[[str], None]
+) -> tuple[dict[str, Measured], float]:
     """Measure every form, and those near the front once more: a neighbour's burst must not decide for good."""
-    measured: dict[str, Speed] = {}
-    for form in (shipped, *(form for form in FORMATS if form != shipped)):
+    measured: dict[str, Measured] = {}
+    tell(f"Measuring {shipped}")
+    measured[shipped], reference = measure(source, scratch, None)
+    for form in (form for form in FORMATS if form != shipped):
         file = _file(source, form, shipped, tell)
         tell(f"Measuring {form}")
-        try:
-            measured[form] = measure(file, scratch)
-        except UpstreamFailed:
-            if form == shipped:
-                raise
-    near = _NEAR * measured[_fastest(measured)].sixteen_streams
-    for form in [form for form in measured if measured[form].sixteen_streams >= near]:
+        with contextlib.suppress(UpstreamFailed):  # a form that this engine cannot serve is none to choose
+            measured[form], _ = measure(file, scratch, reference)
+    near = _NEAR * measured[best(measured)].sixteen_streams
+    for form in [form for form, one in measured.items() if one.sixteen_streams >= near]:
         tell(f"Measuring {form} again")
-        measured[form] = measured[form].better(measure(_file(source, form, shipped, tell), scratch))
-    for form in FORMATS:
-        if form not in (_fastest(measured), shipped):
+        again, _ = measure(_file(source, form, shipped, tell), scratch, reference)
+        measured[form] = measured[form].better(again)
+    for form in measured:
+        if form not in (best(measured), shipped):
             _packed(source, form).unlink(missing_ok=True)
-    return measured
-
-
-def _fastest(measured: dict[str, Speed]) -> str:
-    return max(measured, key=lambda form: measured[form].sixteen_streams)
+    return measured, reference.characters_per_token
 
 
 def _file(source: Path, form: str, shipped: str, tell: Callable[[str], None]) -> Path:
@@ -126,25 +139,6 @@ def _file(source: Path, form: str, shipped: str, tell: Callable[[str], None]) ->
 
 def _packed(source: Path, form: str) -> Path:
     return source.with_name(f"{source.stem}.argosy-{form.lower()}.gguf")
-
-
-def _await_ready(replica: Replica) -> None:
-    while not replica.announced():
-        if replica.dead or time.monotonic() - replica.started > _START_S_MAX:
-            raise UpstreamFailed(replica.failure, code="engine_failed")
-        time.sleep(0.02)
-
-
-def _tokens_per_second(replica: Replica, streams: int, tokens: int) -> float:
-    def ask(index: int) -> None:
-        prompt = f"Tell me story number {index} about a merchant ship."
-        body = {"messages": [{"role": "user", "content": prompt}], "max_tokens": tokens, "ignore_eos": True}
-        replica.ask("/v1/chat/completions", body, timeout_s=120)
-
-    with ThreadPoolExecutor(streams) as pool:
-        began = time.monotonic()
-        list(pool.map(ask, range(streams)))
-        return round(streams * tokens / (time.monotonic() - began), 1)
 
 
 def shape_of(source: Path) -> Shape:
@@ -166,6 +160,7 @@ def _identity(source: Path) -> dict[str, object]:
         "engine": f"xllamacpp {engine}",
         "file": source.name,
         "size_bytes": source.stat().st_size,
+        "written_ns": source.stat().st_mtime_ns,
     }
 
 
@@ -176,19 +171,26 @@ def _cpuinfo() -> list[str]:
         return []
 
 
-def _recall(cache: Path, identity: dict[str, object]) -> tuple[Shape, dict[str, Speed]] | None:
+def _recall(cache: Path, identity: dict[str, object]) -> tuple[Shape, dict[str, Measured], float] | None:
     try:
         saved = json.loads(cache.read_text(encoding="utf-8"))
         if saved["identity"] != identity:
             return None
-        return Shape(**saved["shape"]), {form: Speed(**speed) for form, speed in saved["measured"].items()}
+        measured = {form: Measured(**one) for form, one in saved["measured"].items()}
+        return Shape(**saved["shape"]), measured, float(saved["characters_per_token"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _remember(cache: Path, identity: dict[str, object], shape: Shape, measured: dict[str, Speed]) -> None:
-    speeds = {form: asdict(speed) for form, speed in measured.items()}
-    text = json.dumps({"identity": identity, "shape": asdict(shape), "measured": speeds}, indent=2)
+def _remember(
+    cache: Path, identity: dict[str, object], shape: Shape, measured: dict[str, Measured], characters: float
+) -> None:
+    document = {
+        "identity": identity,
+        "shape": asdict(shape),
+        "measured": {form: asdict(one) for form, one in measured.items()},
+        "characters_per_token": characters,
+    }
     temporary = cache.with_name(f".{cache.name}.{os.getpid()}")
-    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     os.replace(temporary, cache)

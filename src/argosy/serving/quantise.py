@@ -28,6 +28,8 @@ def quantise(source: Path, target: Path, form: str) -> None:
     try:
         with open(temporary, "wb") as file:
             _write(weights, file, form)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
