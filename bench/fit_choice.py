@@ -31,13 +31,14 @@ def figures(home: Path, rounds: int) -> dict[str, Any]:
     fitted = fit(source, scratch, print)
     _, reference = measure(source, scratch, None)
     speeds: dict[str, list[float]] = {"shipped": [], "chosen": []}
-    agreements = []
+    perplexities, agreements = [], []
     for round_ in range(rounds):
         for name in sorted(speeds, reverse=round_ % 2 == 1):
             path = source if name == "shipped" else fitted.path
             found, _ = measure(path, scratch, reference, tokens=TOKENS)
             speeds[name].append(found.sixteen_streams)
             if name == "chosen":
+                perplexities.append(found.perplexity)
                 agreements.append(found.agreement)
     ratios = [chosen / shipped for chosen, shipped in zip(speeds["chosen"], speeds["shipped"], strict=True)]
     return {
@@ -47,6 +48,7 @@ def figures(home: Path, rounds: int) -> dict[str, Any]:
         "tokens_per_s": {name: round(statistics.median(found), 1) for name, found in speeds.items()},
         "ratio": round(statistics.median(ratios), 2),
         "ratios": [round(ratio, 2) for ratio in ratios],
+        "perplexity": statistics.median(perplexities),
         "agreement": statistics.median(agreements),
     }
 
@@ -61,7 +63,11 @@ def main() -> None:
     found = figures(chosen.home, chosen.rounds)
     chosen.to.parent.mkdir(parents=True, exist_ok=True)
     chosen.to.write_text(json.dumps(found, indent=2) + "\n")
-    print(json.dumps({name: found[name] for name in ("shipped", "chosen", "tokens_per_s", "ratio", "agreement")}))
+    print(
+        json.dumps(
+            {name: found[name] for name in ("shipped", "chosen", "tokens_per_s", "ratio", "perplexity", "agreement")}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ class Folder:
             raise UpstreamFailed(f"There is no {self._path.name} in {self.label}.", code="download_failed")
         if self._path.stat().st_size != self._size_bytes:
             raise UpstreamFailed(f"{self._path} has another size than the model's card says.", code="wrong_size")
-        shutil.copyfile(self._path, path)
+        shutil.copy2(self._path, path)  # with its date, so that what was measured of it is known to be of the same file
         report(self._size_bytes)
 
 

@@ -58,7 +58,8 @@ def fit(name: ModelArgument, home: HomeOption = None, as_json: JsonOption = Fals
             "16 streams": one["sixteen_streams"],
             "read, 1 stream": one["read_one"],
             "16 streams ": one["read_sixteen"],
-            "as shipped": f"{one['agreement']:.1%}",
+            "perplexity": f"x {one['perplexity']:.2f}",
+            "same token": f"{one['agreement']:.0%}",
             "": "chosen" if form == found["chosen"] else "",
         }
         for form, one in found["measured"].items()

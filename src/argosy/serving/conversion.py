@@ -6,7 +6,6 @@ sixteen bits where they had more.
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from argosy.catalog import Architecture, ModelCard, Parts, StoredTensor, read_config, read_header, read_splitting
 from argosy.core import Invalid, OutOfSpace
+from argosy.runtime import whole_file
 
 if TYPE_CHECKING:
     import gguf
@@ -67,13 +67,8 @@ def convert(folder: Path, parts: Parts, target: Path, name: str) -> None:
     architecture = read_config(_json(folder, "config.json"))
     tensors = list(_tensors(folder, parts, architecture))
     _check_complete(tensors, architecture)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
+    with whole_file(target) as temporary:
         _write(folder, parts, architecture, tensors, temporary, name)
-        _sync(temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _tensors(folder: Path, parts: Parts, architecture: Architecture) -> Iterator[_Tensor]:
@@ -299,11 +294,6 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Invalid(f"{name} is no JSON object.", code="file_damaged")
     return found
-
-
-def _sync(path: Path) -> None:
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
 
 
 def _need_space(target: Path, parts: Parts) -> None:

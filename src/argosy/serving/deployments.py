@@ -18,6 +18,7 @@ from argosy.catalog import (
 from argosy.core import Conflict, Invalid
 from argosy.runtime import Transaction
 from argosy.serving.engines import ENGINES
+from argosy.serving.fit import CALIBRATED
 from argosy.serving.quantise import FORMATS
 from argosy.serving.room import require_room
 from argosy.serving.store import Deployment, list_deployments, want_deployment
@@ -117,7 +118,7 @@ def _form(tx: Transaction, wanted: ModelCard, form: str | None) -> str | None:
     if form == BEST:
         return None
     shipped = wanted.shipped_form
-    made = () if wanted.modality in ("embedding", "rerank") else FORMATS
+    made = () if wanted.modality in ("embedding", "rerank") else (*FORMATS, CALIBRATED)
     known = [shipped, *(one for one in made if one != shipped)]
     if form.upper() not in known:
         raise Invalid(

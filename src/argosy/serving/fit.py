@@ -5,20 +5,27 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from argosy.catalog import kv_bytes_per_token, main_form, open_weights
-from argosy.core import OutOfSpace, UpstreamFailed
-from argosy.serving.measuring import Measured, measure
+from argosy.core import Invalid, OutOfSpace, UpstreamFailed
+from argosy.runtime import whole_file
+from argosy.serving.calibrate import calibrate, can_calibrate
+from argosy.serving.measuring import Measured, measure, write_texts
 from argosy.serving.quantise import FORMATS, quantise
 from argosy.serving.replicas import kv_context
 
 STREAMS = 16
 """Requests that an engine answers side by side."""
-AGREEMENT_MIN = 0.9
-"""Of the shipped file's tokens: a form that writes fewer of them is another model, however fast."""
+PERPLEXITY_MAX = 1.15
+"""On the shipped file's own texts, as a multiple of its own: a form above it is another model, however fast."""
+CALIBRATED = "Q4_0C"
+"""Q4_0, calibrated: see `argosy.serving.calibrate`."""
+_TEXT_LENGTH = 96
+_WORTH = 1.1  # times as fast
 _NEAR = 0.8  # of the chosen: forms that are worth a second look
 
 
@@ -68,14 +75,14 @@ def fit(source: Path, scratch: Path, tell: Callable[[str], None], form: str | No
     known = _recall(cache, identity)
     shape, measured, characters = known or (shape_of(source), {}, 0.0)
     if known is None:
-        for packed in FORMATS:  # they may be of another file that had this name
+        for packed in (*FORMATS, CALIBRATED):  # they may be of another file that had this name
             _packed(source, packed).unlink(missing_ok=True)
     try:
         if not measured and form is None:
             measured, characters = _measure_all(source, shape.shipped, scratch, tell)
             _remember(cache, identity, shape, measured, characters)
         chosen = form or best(measured)
-        return Fitted(_file(source, chosen, shape.shipped, tell), chosen, shape, measured, characters)
+        return Fitted(_file(source, chosen, shape.shipped, scratch, tell), chosen, shape, measured, characters)
     except OutOfSpace as error:
         if form:
             raise
@@ -96,11 +103,26 @@ def recall(source: Path) -> Fitted | None:
     return Fitted(path, chosen, shape, measured, characters)
 
 
+def adopt(source: Path, elsewhere: Path) -> None:
+    """Take over what was found for the very same file in another folder, such as the one that it was copied from."""
+    other, cache = elsewhere / source.name, source.with_name("fit.json")
+    if cache.exists() or not other.exists() or _identity(other) != _identity(source):
+        return
+    found = recall(other)
+    if found is None:
+        return
+    for file in {found.path, other.with_name("fit.json")} - {other}:
+        if not file.exists():
+            return
+        with whole_file(source.with_name(file.name)) as temporary:
+            shutil.copyfile(file, temporary)
+
+
 def best(measured: Mapping[str, Measured]) -> str:
-    """The rule: the fastest at 16 streams of the forms that write at least `AGREEMENT_MIN` of the shipped file's tokens
-    as it does. The shipped form always does.
+    """The rule: the fastest at 16 streams of the forms whose perplexity is at most `PERPLEXITY_MAX` times the shipped
+    file's. Its own always is.
     """
-    like = [form for form in measured if measured[form].agreement >= AGREEMENT_MIN]
+    like = [form for form in measured if measured[form].perplexity <= PERPLEXITY_MAX]
     return max(like, key=lambda form: measured[form].sixteen_streams)
 
 
@@ -111,15 +133,21 @@ def _measure_all(
     measured: dict[str, Measured] = {}
     tell(f"Measuring {shipped}")
     measured[shipped], reference = measure(source, scratch, None)
-    for form in (form for form in FORMATS if form != shipped):
-        file = _file(source, form, shipped, tell)
+
+    def try_form(form: str) -> None:
+        file = _file(source, form, shipped, scratch, tell)
         tell(f"Measuring {form}")
         with contextlib.suppress(UpstreamFailed):  # a form that this engine cannot serve is none to choose
             measured[form], _ = measure(file, scratch, reference)
+
+    for form in (form for form in FORMATS if form != shipped):
+        try_form(form)
+    if _worth_calibrating(source, measured):
+        try_form(CALIBRATED)
     near = _NEAR * measured[best(measured)].sixteen_streams
     for form in [form for form, one in measured.items() if one.sixteen_streams >= near]:
         tell(f"Measuring {form} again")
-        again, _ = measure(_file(source, form, shipped, tell), scratch, reference)
+        again, _ = measure(_file(source, form, shipped, scratch, tell), scratch, reference)
         measured[form] = measured[form].better(again)
     for form in measured:
         if form not in (best(measured), shipped):
@@ -127,12 +155,30 @@ def _measure_all(
     return measured, reference.characters_per_token
 
 
-def _file(source: Path, form: str, shipped: str, tell: Callable[[str], None]) -> Path:
+def _worth_calibrating(source: Path, measured: Mapping[str, Measured]) -> bool:
+    """Whether four bits would be much faster than what is good enough so far, and are not good enough as they are."""
+    plain = measured.get("Q4_0")
+    if plain is None or plain.perplexity <= PERPLEXITY_MAX:
+        return False
+    return plain.sixteen_streams > _WORTH * measured[best(measured)].sixteen_streams and can_calibrate(source)
+
+
+def _file(source: Path, form: str, shipped: str, scratch: Path, tell: Callable[[str], None]) -> Path:
     if form == shipped:
         return source
     target = _packed(source, form)
-    if not target.exists():
-        tell(f"Packing the weights as {form}")
+    if target.exists():
+        return target
+    tell(f"Packing the weights as {form}")
+    if form == CALIBRATED:
+        if not can_calibrate(source):
+            raise Invalid(
+                f"{source.name} cannot be calibrated: only Llamas of up to a billion weights are. Choose another "
+                "quantisation, or 'best'.",
+                code="cannot_calibrate",
+            )
+        calibrate(source, target, write_texts(source, scratch, _TEXT_LENGTH), tell)
+    else:
         quantise(source, target, form)
     return target
 
@@ -191,6 +237,5 @@ def _remember(
         "measured": {form: asdict(one) for form, one in measured.items()},
         "characters_per_token": characters,
     }
-    temporary = cache.with_name(f".{cache.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, cache)
+    with whole_file(cache) as temporary:
+        temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -8,12 +8,12 @@ from argosy.catalog import ModelCard
 from argosy.core import Settings
 from argosy.serving.conversion import converted_file
 from argosy.serving.cost import cost_of_use
-from argosy.serving.fit import AGREEMENT_MIN, STREAMS, Fitted, recall
+from argosy.serving.fit import PERPLEXITY_MAX, STREAMS, Fitted, recall
 from argosy.serving.room import estimate
 
 RULE = (
-    f"The fastest at {STREAMS} streams of the forms that write at least {AGREEMENT_MIN:.0%} of the tokens that the "
-    "shipped file writes in their place."
+    f"The fastest at {STREAMS} streams of the forms whose perplexity on the shipped file's own texts is at most "
+    f"{PERPLEXITY_MAX} times that file's."
 )
 
 

@@ -1,9 +1,11 @@
 """What a file of weights does on this machine: how fast it reads and writes, and whether it answers as another does."""
 
 import json
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +18,8 @@ T = TypeVar("T")
 
 _STREAMS = 16
 _TOKENS = 12  # written per stream: about a second a file on two cores
-_COMPARED = 16  # tokens per stream that two files are compared on
+_COMPARED = 24  # tokens per stream that two files are compared on
+_CANDIDATES = 50  # likeliest tokens that are looked at for the one that was written
 _READ = 48  # tokens of a prompt per stream
 _CONTEXT = 512
 _START_S_MAX = 120
@@ -50,10 +53,11 @@ class Measured:
     read_one: float
     """Of prompts."""
     read_sixteen: float
-    agreement: float
-    """Of the tokens that the shipped file writes, the share that this one would have written in their place; 1.0 for
-    the shipped file itself.
+    perplexity: float
+    """On what the shipped file wrote, as a multiple of that file's own: 1.0 for a model that could not be told from it.
     """
+    agreement: float
+    """The share of places at which both hold the same token for the likeliest."""
     size_bytes: int
 
     def better(self, other: "Measured") -> "Measured":
@@ -63,6 +67,7 @@ class Measured:
             max(self.sixteen_streams, other.sixteen_streams),
             max(self.read_one, other.read_one),
             max(self.read_sixteen, other.read_sixteen),
+            self.perplexity,
             self.agreement,
             self.size_bytes,
         )
@@ -70,11 +75,21 @@ class Measured:
 
 @dataclass(frozen=True)
 class Reference:
-    """What the file as shipped writes, each token the likeliest."""
+    """What the file as shipped wrote, drawn by its own probabilities, and what it held of each token."""
 
     prompts: list[list[int]]
     answers: list[list[int]]
+    seen: "list[Seen | None]"
     characters_per_token: float
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One place in a text, as a model sees it."""
+
+    likeliest: int
+    log_probability: float
+    """Of the token that stands there."""
 
 
 def measure(
@@ -84,6 +99,17 @@ def measure(
 
     Without a ``reference`` the file makes one, and agrees with itself. Raises UpstreamFailed if it cannot be served.
     """
+    with _served(path, scratch) as replica:
+        made = reference or _reference(replica)
+        one, sixteen = _writes(replica, 1, 2 * tokens), _writes(replica, _STREAMS, tokens)
+        read_one, read_sixteen = _reads(replica, 1), _reads(replica, _STREAMS)
+        seen = _walk(replica, made.prompts, made.answers) if reference else made.seen
+    return Measured(one, sixteen, read_one, read_sixteen, *_likeness(seen, made), path.stat().st_size), made
+
+
+@contextmanager
+def _served(path: Path, scratch: Path) -> Iterator[Replica]:
+    """An engine on the file, ended afterwards. Whatever goes wrong with it becomes UpstreamFailed."""
     spec = EngineSpec(name="fitting", ready_file="", model_path=str(path), slots=_STREAMS, context_length=_CONTEXT)
     replica = Replica("llama_cpp", spec, scratch, scratch / "fit.log")
     try:
@@ -92,15 +118,11 @@ def measure(
                 raise UpstreamFailed(replica.failure, code="engine_failed")
             time.sleep(0.02)
         replica.canary()
-        made = reference or _reference(replica)
-        one, sixteen = _writes(replica, 1, 2 * tokens), _writes(replica, _STREAMS, tokens)
-        read_one, read_sixteen = _reads(replica, 1), _reads(replica, _STREAMS)
-        agreement = _agreement(replica, made) if reference else 1.0
-    except (OSError, ValueError, KeyError) as error:
+        yield replica
+    except (OSError, ValueError, KeyError, IndexError) as error:
         raise UpstreamFailed(f"{path.name} could not be measured: {error}", code="engine_failed") from error
     finally:
         replica.stop()
-    return Measured(one, sixteen, read_one, read_sixteen, agreement, path.stat().st_size), made
 
 
 def _writes(replica: Replica, streams: int, tokens: int) -> float:
@@ -125,35 +147,72 @@ def _rate(streams: int, tokens: int, ask: Callable[[int], None]) -> float:
     return round(streams * tokens / (time.monotonic() - began), 1)
 
 
+def write_texts(path: Path, scratch: Path, length: int) -> list[list[int]]:
+    """Sixteen texts of ``length`` tokens that the model writes. Raises UpstreamFailed if it cannot be served."""
+    with _served(path, scratch) as replica:
+        prompts = [_tokens_of(replica, text) for text in _QUESTIONS]
+        answers, _ = _written(replica, prompts, length, seed=100)
+        return [(prompt + answer)[:length] for prompt, answer in zip(prompts, answers, strict=True)]
+
+
 def _reference(replica: Replica) -> Reference:
-    def tokens_of(text: str) -> list[int]:
-        said = json.loads(replica.ask("/tokenize", {"content": text, "add_special": True}, timeout_s=60))
-        return [int(token) for token in said["tokens"]]
-
-    prompts = [tokens_of(text) for text in _QUESTIONS]
-    said = _each(_STREAMS, lambda index: _complete(replica, index, prompts[index], _COMPARED, return_tokens=True))
-    answers = [[int(token) for token in one["tokens"]] for one in said]
-    count = sum(map(len, answers))
-    return Reference(prompts, answers, round(sum(len(one["content"]) for one in said) / max(1, count), 2))
+    prompts = [_tokens_of(replica, text) for text in _QUESTIONS]
+    answers, characters = _written(replica, prompts, _COMPARED, seed=1)
+    seen = _walk(replica, prompts, answers)
+    return Reference(prompts, answers, seen, round(characters / sum(map(len, answers)), 2))
 
 
-def _agreement(replica: Replica, reference: Reference) -> float:
-    """Walk along the reference's answers, asking for one token at each place; what was read stays in the slot."""
+def _tokens_of(replica: Replica, text: str) -> list[int]:
+    said = json.loads(replica.ask("/tokenize", {"content": text, "add_special": True}, timeout_s=60))
+    return [int(token) for token in said["tokens"]]
 
-    def walk(index: int) -> int:
-        read, right = list(reference.prompts[index]), 0
-        for token in reference.answers[index]:
-            said = _complete(replica, index, read, 1, return_tokens=True)
-            right += said["tokens"] == [token]
+
+def _written(replica: Replica, prompts: list[list[int]], count: int, seed: int) -> tuple[list[list[int]], int]:
+    """What it goes on with, drawn by its own probabilities, and how many characters that has."""
+    drawn = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "return_tokens": True}
+    said = _each(_STREAMS, lambda index: _complete(replica, index, prompts[index], count, **drawn, seed=seed + index))
+    return [[int(token) for token in one["tokens"]] for one in said], sum(len(one["content"]) for one in said)
+
+
+def _walk(replica: Replica, prompts: list[list[int]], answers: list[list[int]]) -> list[Seen | None]:
+    """Go along the answers, asking for one token at each place; what was read stays in the slot.
+
+    None where the engine does not say: when the token that it would write there is a part of a character.
+    """
+
+    def walk(index: int) -> list[Seen | None]:
+        read, found = list(prompts[index]), list[Seen | None]()
+        for token in answers[index]:
+            said = _complete(replica, index, read, 1, n_probs=_CANDIDATES).get("completion_probabilities")
+            found.append(_seen(said[0]["top_logprobs"], token) if said else None)
             read.append(token)
-        return right
+        return found
 
-    count = sum(map(len, reference.answers))
-    return round(sum(_each(_STREAMS, walk)) / count, 3) if count else 0.0
+    return [place for text in _each(_STREAMS, walk) for place in text]
+
+
+def _seen(likely: list[dict[str, Any]], token: int) -> Seen:
+    """One that is not among the likely is less so than the last of them: that is the least that it costs."""
+    known = next((one["logprob"] for one in likely if one["id"] == token), likely[-1]["logprob"])
+    return Seen(int(likely[0]["id"]), float(known))
+
+
+def _likeness(seen: list[Seen | None], reference: Reference) -> tuple[float, float]:
+    """Perplexity as a multiple of the reference's own, and the share of places with the same likeliest token.
+
+    Raises ValueError if there is no place to compare.
+    """
+    both = [(ours, theirs) for ours, theirs in zip(seen, reference.seen, strict=True) if ours and theirs]
+    if not both:
+        raise ValueError("there is nothing that two files could be compared on")
+    lost = sum(theirs.log_probability - ours.log_probability for ours, theirs in both) / len(both)
+    same = sum(ours.likeliest == theirs.likeliest for ours, theirs in both) / len(both)
+    return round(math.exp(lost), 3), round(same, 3)
 
 
 def _complete(replica: Replica, slot: int, prompt: str | list[int], tokens: int, **more: object) -> dict[str, Any]:
-    body = {"prompt": prompt, "n_predict": tokens, "temperature": 0, "ignore_eos": True, "id_slot": slot, **more}
+    same = {"temperature": 0, "ignore_eos": True, "cache_prompt": True}
+    body = {**same, "prompt": prompt, "n_predict": tokens, "id_slot": slot, **more}
     answer: dict[str, Any] = json.loads(replica.ask("/completion", body, timeout_s=120))
     return answer
 

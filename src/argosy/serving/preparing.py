@@ -12,7 +12,7 @@ from argosy.core import ArgosyError, Unavailable
 from argosy.serving import e5
 from argosy.serving.conversion import convert, converted_file
 from argosy.serving.engines.llama_cpp import MISSING
-from argosy.serving.fit import fit, shape_of
+from argosy.serving.fit import adopt, fit, shape_of
 from argosy.serving.route import modality_of
 from argosy.serving.versions import Spec
 
@@ -71,6 +71,8 @@ def prepare(
     source = ready_file(card(model), home, environment, tell)
     if modality_of(model) in ("embedding", "rerank"):
         return _numbers(source)
+    if folder := environment.get("ARGOSY_MODELS_PATH"):
+        adopt(source, Path(folder).expanduser() / model)
     fitted = fit(source, home / "run", lambda line: tell("fitting", line), spec.quantisation)
     detail = {
         "file": str(fitted.path),
