@@ -28,7 +28,7 @@ def figures(home: Path, rounds: int) -> dict[str, Any]:
     scratch.mkdir(parents=True, exist_ok=True)
     source = pull(card(STARTER), home, lambda step: print(step.message), os.environ)
     source.with_name("fit.json").unlink(missing_ok=True)
-    fitted = fit(source, scratch, print)
+    fitted = fit(source, scratch, print, thorough=True)
     _, reference = measure(source, scratch, None)
     speeds: dict[str, list[float]] = {"shipped": [], "chosen": []}
     perplexities, agreements = [], []

@@ -45,7 +45,7 @@ def fit(name: ModelArgument, home: HomeOption = None, as_json: JsonOption = Fals
     with Console(stderr=True).status(f"Getting {name}") as status:
         source = ready_file(wanted, settings.home, os.environ, lambda _, line: status.update(line))
         (settings.home / "run").mkdir(parents=True, exist_ok=True)
-        fitted = fit(source, settings.home / "run", status.update)
+        fitted = fit(source, settings.home / "run", status.update, thorough=True)
     found = fit_document(wanted, settings, fitted)
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))

@@ -93,7 +93,7 @@ class _Pass:
             rounded, found[f"{layer}{name}.weight"] = _round(self._matrix(f"{layer}{name}.weight"), inputs)
             return values @ rounded.T
 
-        found: "dict[str, Array]" = {}
+        found: dict[str, Array] = {}
         normed = self._normed(x, f"{layer}attn_norm.weight")
         inputs = _Inputs(normed)
         queries, keys, values = (through(name, normed, inputs) for name in ("attn_q", "attn_k", "attn_v"))
@@ -120,7 +120,8 @@ class _Pass:
         scores += np.triu(np.full((length, length), -1e9, np.float32), 1)
         shares = np.exp(scores - scores.max(-1, keepdims=True))
         shares /= shares.sum(-1, keepdims=True)
-        return np.einsum("bhlm,bmhd->blhd", shares, v, optimize=True).reshape(texts, length, -1)
+        found: Array = np.einsum("bhlm,bmhd->blhd", shares, v, optimize=True).reshape(texts, length, -1)
+        return found
 
     def _rotated(self, heads: "Array") -> "Array":
         """Positions turned into pairs of neighbours, as llama.cpp stores a Llama's rows."""

@@ -63,10 +63,18 @@ class Fitted:
         return self.path.stat().st_size + self.context_length * STREAMS * self.shape.kv_bytes_per_token
 
 
-def fit(source: Path, scratch: Path, tell: Callable[[str], None], form: str | None = None) -> Fitted:
+def fit(
+    source: Path,
+    scratch: Path,
+    tell: Callable[[str], None],
+    form: str | None = None,
+    *,
+    thorough: bool = False,
+) -> Fitted:
     """The form of ``source`` that serves best here: the fastest at 16 streams of those that answer as it does.
 
-    Cached in ``fit.json`` beside it, for this machine and engine. ``form`` wants one form, whatever was measured.
+    Cached in ``fit.json`` beside it, for this machine and engine. ``form`` wants one form, whatever was measured;
+    ``thorough`` also tries `CALIBRATED`, which takes minutes, where that may pay.
     ``scratch`` is a folder for the measuring engines' files; ``tell`` gets one line about what goes on. Raises Invalid
     for damaged weights, UpstreamFailed if not even the shipped file can be served.
     """
@@ -78,8 +86,8 @@ def fit(source: Path, scratch: Path, tell: Callable[[str], None], form: str | No
         for packed in (*FORMATS, CALIBRATED):  # they may be of another file that had this name
             _packed(source, packed).unlink(missing_ok=True)
     try:
-        if not measured and form is None:
-            measured, characters = _measure_all(source, shape.shipped, scratch, tell)
+        if form is None and (not measured or (thorough and _worth_calibrating(source, measured))):
+            measured, characters = _measure_all(source, shape.shipped, scratch, tell, thorough=thorough)
             _remember(cache, identity, shape, measured, characters)
         chosen = form or best(measured)
         return Fitted(_file(source, chosen, shape.shipped, scratch, tell), chosen, shape, measured, characters)
@@ -127,7 +135,7 @@ def best(measured: Mapping[str, Measured]) -> str:
 
 
 def _measure_all(
-    source: Path, shipped: str, scratch: Path, tell: Callable[[str], None]
+    source: Path, shipped: str, scratch: Path, tell: Callable[[str], None], *, thorough: bool
 ) -> tuple[dict[str, Measured], float]:
     """Measure every form, and those near the front once more: a neighbour's burst must not decide for good."""
     measured: dict[str, Measured] = {}
@@ -142,7 +150,7 @@ def _measure_all(
 
     for form in (form for form in FORMATS if form != shipped):
         try_form(form)
-    if _worth_calibrating(source, measured):
+    if thorough and _worth_calibrating(source, measured):
         try_form(CALIBRATED)
     near = _NEAR * measured[best(measured)].sixteen_streams
     for form in [form for form, one in measured.items() if one.sixteen_streams >= near]:
@@ -158,7 +166,7 @@ def _measure_all(
 def _worth_calibrating(source: Path, measured: Mapping[str, Measured]) -> bool:
     """Whether four bits would be much faster than what is good enough so far, and are not good enough as they are."""
     plain = measured.get("Q4_0")
-    if plain is None or plain.perplexity <= PERPLEXITY_MAX:
+    if plain is None or CALIBRATED in measured or plain.perplexity <= PERPLEXITY_MAX:
         return False
     return plain.sixteen_streams > _WORTH * measured[best(measured)].sixteen_streams and can_calibrate(source)
 
