@@ -142,7 +142,7 @@ def fit(found: dict[str, Any]) -> str:
             f"Taking turns at 16 streams: {found['chosen']} {speeds['chosen']:.0f} tokens/s, {found['shipped']} "
             f"{speeds['shipped']:.0f}: **{found['ratio']:.2f}x** (asked: ≥ 1.7x). On texts of the shipped file its "
             f"perplexity is {found['perplexity']:.3f} times that file's, and {found['agreement']:.1%} of the likeliest "
-            "tokens are the same. (Q4_0C: Q4_0, calibrated.)",
+            "tokens are the same.",
             "",
         ]
     )

@@ -26,13 +26,13 @@ def test_inputs_that_move_together_make_up_for_one_another() -> None:
         return float(np.square(inputs @ (rounded - matrix).T).mean())
 
     assert lost(calibrated) < 0.3 * lost(plain)
-    assert np.array_equal(gguf.dequantize(packed, gguf.GGMLQuantizationType.Q4_0), calibrated)
+    assert np.array_equal(gguf.dequantize(packed, gguf.GGMLQuantizationType.IQ4_NL), calibrated)
 
 
 def test_an_empty_block_stays_empty() -> None:
     rounded, packed = _round(np.zeros((2, 64), np.float32), _Inputs(np.ones((4, 64), np.float32)))
     assert not rounded.any()
-    assert not gguf.dequantize(packed, gguf.GGMLQuantizationType.Q4_0).any()
+    assert not gguf.dequantize(packed, gguf.GGMLQuantizationType.IQ4_NL).any()
 
 
 def test_a_whole_model_is_packed_and_its_answers_are_nearer(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_whole_model_is_packed_and_its_answers_are_nearer(tmp_path: Path) -> N
     quantise(source, tmp_path / "plain.gguf", "Q4_0")
     before, after, plain = (tensors(tmp_path / f"{name}.gguf") for name in ("tiny", "calibrated", "plain"))
     assert {name: values.shape for name, values in before.items()} == {n: v.shape for n, v in after.items()}
-    assert {t.tensor_type.name for t in gguf.GGUFReader(tmp_path / "calibrated.gguf").tensors} == {"F32", "Q4_0"}
+    assert {t.tensor_type.name for t in gguf.GGUFReader(tmp_path / "calibrated.gguf").tensors} == {"F32", "IQ4_NL"}
     assert told == ["Calibrating four bits: layer 1 of 2", "Calibrating four bits: layer 2 of 2"]
     # What reaches the first layer is known exactly here, so that its first matrix can be judged.
     x = before["token_embd.weight"][np.array(texts)].reshape(-1, before["token_embd.weight"].shape[1])

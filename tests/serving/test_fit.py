@@ -65,7 +65,7 @@ def test_the_fastest_is_not_chosen_if_it_answers_as_another_model() -> None:
 def test_four_bits_that_are_fast_but_another_model_are_calibrated(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    perplexities = {"q4_0.": 1.4, "q4_0c.": 1.1, "q8_0.": 1.0, "tiny.gguf": 1.0}
+    perplexities = {"q4_0.": 1.4, "iq4_nl.": 1.1, "q8_0.": 1.0, "tiny.gguf": 1.0}
 
     def measure(path: Path, scratch: Path, reference: Reference | None) -> tuple[Measured, Reference]:
         part = next(part for part in perplexities if part in path.name)
@@ -74,7 +74,7 @@ def test_four_bits_that_are_fast_but_another_model_are_calibrated(
     monkeypatch.setattr(fitting, "measure", measure)
     assert fit(source, tmp_path / "run", lambda _: None).quantisation == "F32"  # it takes minutes: only if asked for
     fitted = fit(source, tmp_path / "run", lambda _: None, thorough=True)  # the texts come from the real engine
-    assert (fitted.quantisation, fitted.path.name) == (CALIBRATED, "tiny.argosy-q4_0c.gguf")
+    assert (fitted.quantisation, fitted.path.name) == (CALIBRATED, "tiny.argosy-iq4_nl.gguf")
     assert sorted(path.name for path in source.parent.iterdir()) == ["fit.json", fitted.path.name, "tiny.gguf"]
 
 

@@ -38,7 +38,8 @@ def fit(name: ModelArgument, home: HomeOption = None, as_json: JsonOption = Fals
     from rich.console import Console
 
     from argosy.catalog import card
-    from argosy.serving import fit, fit_document, ready_file, require_room
+    from argosy.serving import fit_document, ready_file, require_room
+    from argosy.serving.fit import fit
 
     settings, wanted = read_settings(home, None), card(name)
     require_room(wanted)
@@ -54,18 +55,19 @@ def fit(name: ModelArgument, home: HomeOption = None, as_json: JsonOption = Fals
         {
             "form": form + (" (shipped)" if form == found["shipped"] else ""),
             "MB": round(one["size_bytes"] / 1e6),
-            "write, 1 stream": one["one_stream"],
-            "16 streams": one["sixteen_streams"],
-            "read, 1 stream": one["read_one"],
-            "16 streams ": one["read_sixteen"],
-            "perplexity": f"x {one['perplexity']:.2f}",
-            "same token": f"{one['agreement']:.0%}",
+            "write 1": round(one["one_stream"]),
+            "write 16": round(one["sixteen_streams"]),
+            "read 1": round(one["read_one"]),
+            "read 16": round(one["read_sixteen"]),
+            "ppl": f"x{one['perplexity']:.2f}",
+            "same": f"{one['agreement']:.0%}",
             "": "chosen" if form == found["chosen"] else "",
         }
         for form, one in found["measured"].items()
     ]
     show(rows, list(rows[0]) if rows else [], as_json=False)
-    print(f"Tokens a second. {found['rule']}")
+    print("write, read: tokens a second of 1 and of 16 streams. ppl, same: perplexity and likeliest tokens beside the")
+    print(f"shipped file's. {found['rule']}")
     print(f"{found['streams']} requests side by side get {found['context_length']:,} tokens each.")
     if cost := found["cost"]:
         say = [format_money(cost[field], cost["currency"]) for field in ("input_per_million", "output_per_million")]

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argosy.serving.deployments import Provided, deploy, served_file
     from argosy.serving.engines import ENGINES
-    from argosy.serving.fit import fit
-    from argosy.serving.fit_document import fit_document
+    from argosy.serving.fit_report import fit_document
     from argosy.serving.logs import last_lines
     from argosy.serving.preparing import ready_file
     from argosy.serving.reconciler import Reconciler
@@ -44,7 +43,6 @@ __all__ = [
     "engine_request",
     "estimate",
     "find_deployment",
-    "fit",
     "fit_document",
     "last_lines",
     "list_deployments",
@@ -70,8 +68,7 @@ _PLACES = {
     "deploy": "deployments",
     "engine_request": "route",
     "estimate": "room",
-    "fit": "fit",
-    "fit_document": "fit_document",
+    "fit_document": "fit_report",
     "last_lines": "logs",
     "modality_of": "route",
     "ready_file": "preparing",

@@ -1,8 +1,8 @@
 """Four bits a weight that keep a model's answers.
 
-Rounding a matrix to Q4_0 as it stands makes a small model another one. Here it is rounded column by column, and what
-each column loses is made up for by the columns after it, as far as the inputs of the matrix allow: GPTQ (Frantar et
-al., arXiv 2210.17323). The inputs come from texts that the model itself wrote, passed through the layers that are
+Rounding a matrix to four bits as it stands makes a small model another one. Here it is rounded column by column, and
+what each column loses is made up for by the columns after it, as far as the inputs of the matrix allow: GPTQ (Frantar
+et al., arXiv 2210.17323). The inputs come from texts that the model itself wrote, passed through the layers that are
 rounded already.
 """
 
@@ -10,7 +10,7 @@ import math
 import struct
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,8 @@ _BLOCK = 32
 _DAMPING = 0.01  # of the mean curvature, as in the paper
 _SHRUNK = (0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05)
 """Scales that are tried for each block, as shares of the one that just reaches its largest weight."""
+_LEVELS = (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113)
+"""What a weight can be in IQ4_NL, in units of its block's scale: dense where most weights are."""
 _LAYER = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 
 
@@ -49,13 +51,13 @@ def can_calibrate(source: Path) -> bool:
 
 
 def calibrate(source: Path, target: Path, texts: list[list[int]], tell: Callable[[str], None]) -> None:
-    """Write ``target``, whole or not at all, with all matrices of ``source`` as Q4_0.
+    """Write ``target``, whole or not at all, with all matrices of ``source`` as IQ4_NL.
 
     ``texts``: tokens of texts that the model wrote, all of one length; a thousand in all do. Takes about a minute per
     hundred million weights on two cores. Raises OutOfSpace, Invalid.
     """
     packed = dict(_Pass(open_weights(source), texts).packed(tell))
-    write_with(source, target, "Q4_0", lambda tensor, stored: packed[tensor.name])
+    write_with(source, target, "IQ4_NL", lambda tensor, stored: packed[tensor.name])
 
 
 class _Pass:
@@ -72,7 +74,7 @@ class _Pass:
         self._epsilon = float(weights.fields["llama.attention.layer_norm_rms_epsilon"])
 
     def packed(self, tell: Callable[[str], None]) -> Iterator[tuple[str, "Array"]]:
-        """The bytes of every matrix as Q4_0, by name."""
+        """The bytes of every matrix, by name."""
         embedding = self._matrix("token_embd.weight")
         x = embedding[self._tokens]
         count = self._weights.number("block_count")
@@ -190,11 +192,12 @@ class _Inputs:
 
 
 def _round(matrix: "Array", inputs: _Inputs) -> "tuple[Array, Array]":
-    """The matrix as Q4_0 makes it, and its bytes (rows by bytes): scale as F16, then 32 numbers of four bits."""
+    """The matrix as four bits make it, and its bytes (rows by bytes): scale as F16, then 32 numbers of four bits."""
     import numpy as np
 
     rest, columns = matrix.astype(np.float32).copy(), matrix.shape[1]
     curvature = inputs.curvature
+    levels = np.array(_LEVELS, np.float32)
     weight, upper = curvature or (np.ones(columns, np.float32), np.eye(columns, dtype=np.float32))
     rounded = np.empty_like(rest)
     packed = np.empty((len(rest), columns // _BLOCK, 2 + _BLOCK // 2), np.uint8)
@@ -202,13 +205,11 @@ def _round(matrix: "Array", inputs: _Inputs) -> "tuple[Array, Array]":
         here = slice(number * _BLOCK, (number + 1) * _BLOCK)
         block, factor = rest[:, here].copy(), upper[here, here]
         scale = _scale(block, weight[here])
-        inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale != 0)
         numbers, errors = np.empty(block.shape, np.uint8), np.empty_like(block)
         for column in range(_BLOCK):
-            whole = np.clip(np.rint(block[:, column] * inverse), -8, 7)
-            numbers[:, column] = (whole + 8).astype(np.uint8)
-            rounded[:, here.start + column] = whole * scale
-            errors[:, column] = (block[:, column] - whole * scale) / factor[column, column]
+            numbers[:, column] = _nearest(block[:, column], scale)
+            rounded[:, here.start + column] = whole = levels[numbers[:, column]] * scale
+            errors[:, column] = (block[:, column] - whole) / factor[column, column]
             block[:, column + 1 :] -= errors[:, column, None] * factor[column, None, column + 1 :]
         if curvature:
             rest[:, here.stop :] -= errors @ upper[here, here.stop :]
@@ -221,13 +222,32 @@ def _scale(block: "Array", weight: "Array") -> "Array":
     """One scale a row, of those that F16 has, that rounds the row's block best."""
     import numpy as np
 
+    levels = np.array(_LEVELS, np.float32)
     largest = block[np.arange(len(block)), np.abs(block).argmax(1)]
     best, least = np.zeros(len(block), np.float32), np.full(len(block), np.inf, np.float32)
     for share in _SHRUNK:
-        scale = (largest / -8 * share).astype(np.float16).astype(np.float32)
-        inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale != 0)
-        error = block - np.clip(np.rint(block * inverse[:, None]), -8, 7) * scale[:, None]
+        scale = (largest / levels[0] * share).astype(np.float16).astype(np.float32)
+        error = block - levels[_nearest(block, scale[:, None])] * scale[:, None]
         loss = (error * error) @ weight
         better = loss < least
         best[better], least[better] = scale[better], loss[better]
     return best
+
+
+def _nearest(values: "Array", scale: "Array") -> "Array":
+    """Numbers of the levels that come nearest to the values, by a table of all whole numbers between the levels."""
+    import numpy as np
+
+    inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale != 0)
+    whole = np.clip(np.rint(values * inverse), -127, 127).astype(np.int16)
+    found: Array = _nearest_of_all()[whole + 127]
+    return found
+
+
+@cache
+def _nearest_of_all() -> "Array":
+    import numpy as np
+
+    distances = np.abs(np.arange(-127, 128)[:, None] - np.array(_LEVELS))
+    found: Array = distances.argmin(1).astype(np.uint8)
+    return found

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 _STREAMS = 16
 _TOKENS = 12  # written per stream: about a second a file on two cores
-_COMPARED = 24  # tokens per stream that two files are compared on
+_COMPARED = 32  # tokens per stream that two files are compared on
 _CANDIDATES = 50  # likeliest tokens that are looked at for the one that was written
 _READ = 48  # tokens of a prompt per stream
 _CONTEXT = 512
