@@ -1,6 +1,6 @@
 """What fitting chooses, against the file as shipped: tokens/s at 16 streams, and how alike the two answer.
 
-python bench/fit_choice.py --to out/bench/fit.json [--rounds 7]
+python bench/fit_choice.py --to out/bench/fit.json [--rounds 3]
 
 The candidates are measured as `argosy fit` does; then the shipped file and the chosen one take turns, longer.
 """
@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, default=Path("out/bench/fit-home"))
     parser.add_argument("--to", type=Path, default=Path("out/bench/fit.json"))
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
     shutil.rmtree(chosen.home, ignore_errors=True)
     found = figures(chosen.home, chosen.rounds)

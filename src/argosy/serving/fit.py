@@ -25,7 +25,6 @@ PERPLEXITY_MAX = 1.25
 CALIBRATED = "IQ4_NL"
 """Four bits, calibrated: see `argosy.serving.calibrate`."""
 _TEXT_LENGTH = 96  # tokens of each of the sixteen texts that a calibration passes through
-_WORTH = 1.1  # times as fast
 _NEAR = 0.8  # of the chosen: forms that are worth a second look
 
 
@@ -164,11 +163,11 @@ def _measure_all(
 
 
 def _worth_calibrating(source: Path, measured: Mapping[str, Measured]) -> bool:
-    """Whether four bits would be much faster than what is good enough so far, and are not good enough as they are."""
+    """Whether four bits would be faster than what is good enough so far, and are not good enough as they are."""
     plain = measured.get("Q4_0")
     if plain is None or CALIBRATED in measured or plain.perplexity <= PERPLEXITY_MAX:
         return False
-    return plain.sixteen_streams > _WORTH * measured[best(measured)].sixteen_streams and can_calibrate(source)
+    return plain.sixteen_streams > measured[best(measured)].sixteen_streams and can_calibrate(source)
 
 
 def _file(source: Path, form: str, shipped: str, scratch: Path, tell: Callable[[str], None]) -> Path:
