@@ -17,7 +17,7 @@ from argosy.serving.replicas import Replica
 T = TypeVar("T")
 
 _STREAMS = 16
-_TOKENS = 12  # written per stream: about a second a file on two cores
+_TOKENS = 32  # written per stream: with fewer, the start is most of what is measured
 _COMPARED = 32  # tokens per stream that two files are compared on
 _CANDIDATES = 50  # likeliest tokens that are looked at for the one that was written
 _READ = 48  # tokens of a prompt per stream
