@@ -17,6 +17,7 @@ setup: .venv/.ready  ## virtual environment, locked dependencies, starter models
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	$(BIN)/argosy pull $(STARTER) --home .starter
 	$(BIN)/argosy pull $(EMBEDDER) --home .starter
+	$(BIN)/argosy fit $(STARTER) --home .starter
 	@touch $@
 
 demo: setup  ## the main job: 100 examples to a deployed, measured, billed model

@@ -2,7 +2,7 @@
 
     python -m bench                   all parts, two to four hours on two quiet cores
     python -m bench english engine    only these; the others' last figures stay
-    python -m bench english --quick   one job instead of five, the base asked 24 rows instead of all
+    python -m bench english --quick   one job instead of five, the base asked 24 rows instead of all; a small fleet
     python -m bench english --jobs 3  three jobs
 
 Each part writes out/bench/<part>.json; at the end docs/benchmarks.md is written from all that are there.
@@ -64,6 +64,17 @@ def trl(to: Path) -> None:
     run("bench/tuning_vs_trl.py", str(base), str(train_file("en")), str(held_out), str(to))
 
 
+def fit(to: Path) -> None:
+    """What fitting chooses, against the file as shipped."""
+    run("bench/fit_choice.py", "--to", str(to))
+
+
+def fleet(to: Path) -> None:
+    """Many adapters, a mixed load of them, cold starts, and change under load."""
+    size = ["--adapters", "20", "--tuned", "3", "--requests", "200"] if chosen().quick else []
+    run("bench/fleet.py", *size, "--home", str(OUT / "fleet-home"), "--to", str(to))
+
+
 def engine(to: Path) -> None:
     """Tokens/s of the engine, bare and through the API, taking turns."""
     with OwnPlatform(fresh_home(OUT / "home")) as platform:
@@ -89,6 +100,8 @@ PARTS: dict[str, Callable[[Path], None]] = {
     "chinese": chinese,
     "demo": demo,
     "trl": trl,
+    "fit": fit,
+    "fleet": fleet,
     "engine": engine,
     "gateway": gateway,
     "journal": journal,

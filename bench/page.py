@@ -117,6 +117,67 @@ def trl(found: dict[str, Any]) -> str:
     )
 
 
+def fit(found: dict[str, Any]) -> str:
+    """The chosen form against the shipped one."""
+    rows = [
+        [
+            form
+            + (" (shipped)" if form == found["shipped"] else "")
+            + (" **chosen**" if form == found["chosen"] else ""),
+            f"{one['size_bytes'] / 1e6:.0f}",
+            *(f"{one[name]:.0f}" for name in ("one_stream", "sixteen_streams", "read_one", "read_sixteen")),
+            f"{one['perplexity']:.3f}",
+            f"{one['agreement']:.1%}",
+        ]
+        for form, one in found["forms"].items()
+    ]
+    head = ["form", "MB", "write, 1 stream", "16 streams", "read, 1 stream", "16 streams", "perplexity", "same token"]
+    speeds = found["tokens_per_s"]
+    return "\n".join(
+        [
+            "## Fitting: the form that is chosen here",
+            "",
+            _table(head, rows),
+            "",
+            f"Taking turns at 16 streams: {found['chosen']} {speeds['chosen']:.0f} tokens/s, {found['shipped']} "
+            f"{speeds['shipped']:.0f}: **{found['ratio']:.2f}x** (asked: ≥ 1.7x). On texts of the shipped file its "
+            f"perplexity is {found['perplexity']:.3f} times that file's, and {found['agreement']:.1%} of the likeliest "
+            "tokens are the same.",
+            "",
+        ]
+    )
+
+
+def fleet(found: dict[str, Any]) -> str:
+    """Adapters, cold starts and change under load."""
+    mixed, cold, change, many = (found[name] for name in ("mixed", "cold", "change", "many"))
+    wrong = mixed["another's number"]
+    steps = ", ".join(f"{step['change']} {step['seconds']} s" for step in change["steps"])
+    rows = [
+        ["wrong-adapter answers in the mixed load", "0", f"**{wrong}** of {mixed['requests']} ({mixed['adapters']})"],
+        ["own number / something else", "", f"{mixed['its own number']} / {mixed['something else']}"],
+        ["requests failed or cut while the deployment changes", "0",
+         f"**{change['failed'] + change['cut']}** of {change['whole'] + change['failed'] + change['cut']}"],
+        ["first token, base that is unloaded, worst of 5", "≤ 4 s", f"**{max(cold['base_s']):.2f} s**"],
+        ["first token, adapter registered a moment ago, worst of 5", "≤ 2 s", f"**{max(cold['adapter_s']):.2f} s**"],
+        ["the same beside all the adapters", "", f"{many['one_more_first_token_s']:.2f} s"],
+        ["adapters called on one base", "≥ 200", f"**{many['called']}**"],
+        ["their memory, against as many merged models' engines", "≤ 0.20", f"**{many['share_of_merged']:.3f}**"],
+        ["against as many merged models' weights alone", "", f"{many['share_of_merged_weights']:.3f}"],
+    ]  # fmt: skip
+    return "\n".join(
+        [
+            "## The fleet",
+            "",
+            _table(["figure", "asked", "measured"], rows),
+            "",
+            f"Changes under load: {steps}. Memory: {many['engine_mb']} MB with {many['adapters']} adapters of "
+            f"{many['adapter_mb']} MB; one merged model's engine {many['merged_model_mb']} MB.",
+            "",
+        ]
+    )
+
+
 def engine(found: dict[str, Any]) -> str:
     """Through the API against bare."""
     rows = [
@@ -154,6 +215,8 @@ _PARTS = {
     "chinese": chinese,
     "demo": demo,
     "trl": trl,
+    "fit": fit,
+    "fleet": fleet,
     "engine": engine,
     "gateway": gateway,
     "journal": journal,

@@ -32,11 +32,21 @@ THERE = Present(
         "house": {"base_url": "http://10.0.0.7:8000/v1", "auth": "bearer", "private": True, "key_hint": None},
     },
     deployments={
-        "smollm2-135m-instruct": {"state": "ready", "engine": "llama_cpp", "detail": {}, "prices": PRICES},
+        "smollm2-135m-instruct": {
+            "state": "ready",
+            "engine": "llama_cpp",
+            "prices": PRICES,
+            "provider": None,
+            "replicas_wanted": 1,
+            "quantisation": None,
+        },
         "house-gpt": {
             "state": "ready",
             "engine": "provider",
-            "detail": {"provider": "openai", "provider_model": "gpt-6-luna"},
+            "provider": "openai",
+            "provider_model": "gpt-6-luna",
+            "replicas_wanted": 1,
+            "quantisation": None,
             "prices": PRICES,
         },
     },

@@ -86,7 +86,7 @@ def run_worker(settings: Settings) -> int:
     migrate(database)
     blobs = Blobs(settings.home / "blobs")
     tuner = Tuner(settings, database, blobs, DeployedEngines())
-    reconciler = Reconciler(settings, database, blobs)
+    reconciler = Reconciler(settings, database, blobs, open_vault(settings.home))
     Worker(database, Jobs(settings), tuner, {"reconciler": reconciler.run}).run(stop)
     database.close()
     return 0

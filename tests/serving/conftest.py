@@ -5,6 +5,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,10 +55,10 @@ class Platform:
         with self.database.read() as tx:
             return {route.model: route for route in routes(tx)}
 
-    def deploy(self, engine: str = "echo", model: str = BASE, idle_unload_s: int | None = None) -> str:
+    def deploy(self, engine: str = "echo", model: str = BASE, **more: Any) -> str:
         """Ask for a deployment; returns its id."""
         with self.database.write() as tx:
-            return deploy(tx, self.project, model, engine, idle_unload_s=idle_unload_s).id
+            return deploy(tx, self.project, model, engine, **more).id
 
     def state(self, model: str = BASE) -> str:
         return self.deployment(model).state

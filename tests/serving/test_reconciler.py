@@ -15,7 +15,8 @@ from argosy.runtime import Blobs, Database
 from argosy.runtime.processes import birth
 from argosy.serving import Reconciler, ask_for, stop_deployment
 from argosy.serving.preparing import Prepared
-from argosy.serving.store import want_provided
+from argosy.serving.store import want_deployment
+from argosy.serving.versions import PROVIDER, Spec
 
 # Attributes of the fixture in conftest.py, which cannot be imported by name.
 Platform = Any
@@ -197,7 +198,7 @@ def test_a_name_that_moves_to_a_provider_stops_its_own_engine(platform: Platform
         add_provider(
             tx, Provider("prov_1", platform.project, "acme", "https://acme.example", "bearer", False, None, "", 0)
         )
-        want_provided(tx, platform.project, "house", "acme", "grand")
+        want_deployment(tx, platform.project, "house", Spec(PROVIDER, None, "acme", "grand"))
     platform.until(lambda: not platform.replicas())
     assert (platform.state("house"), platform.routes()["house"].url) == ("ready", "https://acme.example")
 

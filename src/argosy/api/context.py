@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from argosy.billing import Shipper
-from argosy.core import Forbidden, Settings, Unauthenticated
+from argosy.core import Forbidden, Settings, Unauthenticated, Unavailable
 from argosy.identity import Caller, KeyRing
 from argosy.runtime import Blobs, Database, Vault
 
@@ -30,6 +30,13 @@ def platform(request: Request) -> Platform:
     """The platform that serves this request."""
     found: Platform = request.app.state.platform
     return found
+
+
+def vault_of(parts: Platform) -> Vault:
+    """The vault for secrets. Raises Unavailable in a process that has none."""
+    if parts.vault is None:
+        raise Unavailable("This process has no vault for keys.", code="vault_missing", retry_after_s=60)
+    return parts.vault
 
 
 def identify(keys: KeyRing, authorization: str | None) -> Caller:

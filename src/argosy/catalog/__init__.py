@@ -1,6 +1,8 @@
 """Models: cards of those that can be served, getting their weights, and the adapters that were made from them."""
 
-from argosy.catalog.importing import Cost, Description, card_of_file, cost_of, kv_bytes_per_token, main_form
+from argosy.catalog.architectures import Architecture, plain_id, read_config, read_splitting
+from argosy.catalog.hub_tokens import HubToken, seal_hub_token
+from argosy.catalog.importing import Cost, Description, import_card, kv_bytes_per_token, main_form
 from argosy.catalog.licence import Licence, licence, licences
 from argosy.catalog.lineage import Lineage, code_version
 from argosy.catalog.model_card import (
@@ -8,6 +10,7 @@ from argosy.catalog.model_card import (
     ListPrices,
     Modality,
     ModelCard,
+    Parts,
     Prices,
     ProviderSource,
     WeightsFile,
@@ -16,6 +19,7 @@ from argosy.catalog.naming import point_alias
 from argosy.catalog.provider import KnownProvider, Provider, known_providers, offered_models, settle
 from argosy.catalog.pulling import Progress, pull
 from argosy.catalog.registry import card, cards
+from argosy.catalog.safetensors import StoredTensor, read_header
 from argosy.catalog.search import CardFilter, find_cards
 from argosy.catalog.store import (
     Acceptance,
@@ -28,7 +32,9 @@ from argosy.catalog.store import (
     all_aliases,
     find_model,
     find_provider,
+    hub_environment,
     list_aliases,
+    list_hub_tokens,
     list_models,
     list_providers,
     load_cards,
@@ -36,7 +42,9 @@ from argosy.catalog.store import (
     remove_adapter,
     remove_alias,
     remove_card,
+    remove_hub_token,
     remove_provider,
+    set_hub_token,
 )
 from argosy.catalog.terms import accept_licence, acceptance_of, require_licence
 from argosy.catalog.weights import Tensor, Weights, open_weights
@@ -45,9 +53,11 @@ __all__ = [
     "FREE",
     "Acceptance",
     "Alias",
+    "Architecture",
     "CardFilter",
     "Cost",
     "Description",
+    "HubToken",
     "KnownProvider",
     "Licence",
     "Lineage",
@@ -55,10 +65,12 @@ __all__ = [
     "Modality",
     "ModelCard",
     "ModelVersion",
+    "Parts",
     "Prices",
     "Progress",
     "Provider",
     "ProviderSource",
+    "StoredTensor",
     "Tensor",
     "Weights",
     "WeightsFile",
@@ -70,31 +82,39 @@ __all__ = [
     "add_provider",
     "all_aliases",
     "card",
-    "card_of_file",
     "cards",
     "code_version",
-    "cost_of",
     "find_cards",
     "find_model",
     "find_provider",
+    "hub_environment",
+    "import_card",
     "known_providers",
     "kv_bytes_per_token",
     "licence",
     "licences",
     "list_aliases",
+    "list_hub_tokens",
     "list_models",
     "list_providers",
     "load_cards",
     "main_form",
     "offered_models",
     "open_weights",
+    "plain_id",
     "point_alias",
     "pull",
+    "read_config",
+    "read_header",
+    "read_splitting",
     "register_adapter",
     "remove_adapter",
     "remove_alias",
     "remove_card",
+    "remove_hub_token",
     "remove_provider",
     "require_licence",
+    "seal_hub_token",
+    "set_hub_token",
     "settle",
 ]

@@ -4,6 +4,7 @@ A card describes weights that can be had (it has sources of them), or a model th
 provider). A fact that is not known for sure is left out.
 """
 
+import hashlib
 from typing import Annotated, Literal
 
 import msgspec
@@ -93,6 +94,33 @@ class WeightsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: _Sha256
 
 
+class PartFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One file of several, pinned."""
+
+    path: _Plain
+    size_bytes: _Positive
+    sha256: _Sha256
+
+
+class Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A model as its publisher trained it: ``config.json``, the tokenizer and safetensors, made into one file here."""
+
+    form: Literal["BF16", "F16"]
+    """What its matrices are once they are in that file."""
+    files: Annotated[list[PartFile], msgspec.Meta(min_length=1)]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files."""
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def digest(self) -> str:
+        """Of all files, in any order."""
+        lines = sorted(f"{file.sha256} {file.path}\n" for file in self.files)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one pays here, in micro-units of the currency per million tokens."""
 
@@ -145,25 +173,33 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base: _Name | None = None
     """The card of the model that this one was tuned from."""
     file: WeightsFile | None = None
+    parts: Parts | None = None
+    """Instead of a file: what it is made from."""
     prices: Prices | None = None
     list_prices: ListPrices | None = None
 
     def __post_init__(self) -> None:
-        hosted = any(isinstance(source, ProviderSource) for source in self.sources)
-        if hosted and (len(self.sources) > 1 or self.file):
+        self._check_sources()
+        if self.file and self.parts:
+            raise ValueError("a card pins a file, or the parts that it is made from")
+        if self.list_prices and not self.hosted:
+            raise ValueError("list_prices are a provider's; use prices")
+        if self.active_parameters and self.active_parameters > (self.parameters or 0):
+            raise ValueError("active_parameters are more than parameters")
+
+    def _check_sources(self) -> None:
+        kinds = {type(source) for source in self.sources}
+        hubs = [source for source in self.sources if isinstance(source, HubSource | ModelScopeSource)]
+        if ProviderSource in kinds and (len(self.sources) > 1 or self.file or self.parts):
             raise ValueError(
                 "a provider's model has no weights and no other sources; give its weights a card of their own"
             )
-        if self.list_prices and not hosted:
-            raise ValueError("list_prices are a provider's; use prices")
-        if self.file:
-            for source in self.sources:
-                if isinstance(source, HubSource | ModelScopeSource) and not (source.revision and source.path):
-                    raise ValueError("sources of a pinned file need its revision and path")
-        elif any(isinstance(source, WheelSource | FileSource | WebSource) for source in self.sources):
+        if self.file and not all(source.revision and source.path for source in hubs):
+            raise ValueError("sources of a pinned file need its revision and path")
+        if self.parts and not (kinds <= {FileSource, HubSource} and all(source.revision for source in hubs)):
+            raise ValueError("pinned parts come from a folder, or a repository of the hub at a revision")
+        if not (self.file or self.parts) and kinds & {WheelSource, FileSource, WebSource}:
             raise ValueError("pypi, file and https sources need a pinned file")
-        if self.active_parameters and self.active_parameters > (self.parameters or 0):
-            raise ValueError("active_parameters are more than parameters")
 
     @property
     def hosted(self) -> bool:
@@ -175,16 +211,23 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What one pays for it here until the operator sets another price."""
         return self.prices or FREE
 
-    def pinned(self) -> WeightsFile:
-        """The file of weights. Raises Invalid for a card that names a repository only, or no weights at all."""
-        if self.file is None:
+    def pinned(self) -> WeightsFile | Parts:
+        """What is pulled. Raises Invalid for a card that names a repository only, or no weights at all."""
+        found = self.file or self.parts
+        if found is None:
             raise Invalid(
-                f"The card of '{self.name}' pins no file of weights yet, so it cannot be served here. "
-                "'argosy models --fits' lists what fits; the cards that pin a file are those with a 'file' in --json.",
+                f"The card of '{self.name}' pins no weights yet, so it cannot be served here. If a hub has them, "
+                f"'argosy import hf:REPOSITORY' makes a card that does; 'argosy models --fits' lists what fits.",
                 code="weights_not_pinned",
                 param="model",
             )
-        return self.file
+        return found
+
+    @property
+    def shipped_form(self) -> str:
+        """The form of its weights before anything is packed here. Raises Invalid as `pinned` does."""
+        pinned = self.pinned()
+        return pinned.form if isinstance(pinned, Parts) else pinned.quantisation
 
     @property
     def terms(self) -> Licence:

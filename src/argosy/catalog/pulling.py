@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from argosy.catalog.model_card import ModelCard, WeightsFile
+import msgspec
+
+from argosy.catalog.model_card import FileSource, HubSource, ModelCard, WeightsFile
+from argosy.catalog.model_card import Source as CardSource
 from argosy.catalog.sources import Source, copies, sources_of
 from argosy.core import OutOfSpace, UpstreamFailed
 
@@ -30,25 +33,58 @@ class Progress:
 def pull(
     card: ModelCard, home: Path, progress: Callable[[Progress], None], environment: Mapping[str, str] = os.environ
 ) -> Path:
-    """The verified weights at ``home/models/<name>/<file>``, fetched unless they are there. Repeating it is cheap.
+    """The verified weights below ``home/models/<name>``, fetched unless they are there. Repeating it is cheap.
 
-    The file appears whole and checked, or not at all, whatever happens; two pulls at once share one download.
-    ``environment`` may name a hub mirror (``HF_ENDPOINT``) and a folder to look in first (``ARGOSY_MODELS_PATH``).
-    Raises Invalid for a card without a pinned file, OutOfSpace, or UpstreamFailed with what each source said.
+    Returns the file that the card pins, or the folder ``parts`` with the files that it pins. A file appears whole and
+    checked, or not at all, whatever happens; two pulls at once share one download. ``environment`` may name a hub
+    mirror (``HF_ENDPOINT``), a token for it (``HF_TOKEN``), and a folder to look in first (``ARGOSY_MODELS_PATH``).
+    Raises Invalid for a card that pins nothing, OutOfSpace, or UpstreamFailed with what each source said.
     """
-    file, folder = card.pinned(), home / "models" / card.name
+    pinned, folder = card.pinned(), home / "models" / card.name
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / file.name
     with _alone(folder, progress):
-        _tidy(folder, file)
-        if target.exists():
-            progress(Progress(f"Checking {file.name}"))
-            if _is_right(target, file):
-                return target
-            progress(Progress(f"{file.name} is damaged; getting it again"))
-            target.unlink()
-        with _disk_errors(folder, _part(folder, file)):
-            _fetch_any(card, file, target, progress, environment)
+        if isinstance(pinned, WeightsFile):
+            _tidy(folder, [pinned])
+            return _pull_file(card, pinned, folder, progress, environment)
+        parts = folder / "parts"
+        parts.mkdir(exist_ok=True)
+        _check_space(parts, sum(file.size_bytes for file in pinned.files if not (parts / file.path).exists()))
+        files = [WeightsFile(file.path, "", file.size_bytes, file.sha256) for file in pinned.files]
+        _tidy(parts, files)
+        for file in files:
+            _pull_file(_of_part(card, file), file, parts, progress, environment)
+        return parts
+
+
+def _of_part(card: ModelCard, file: WeightsFile) -> ModelCard:
+    """The card as if it pinned this file only."""
+    sources = [_source_of_part(source, file.name) for source in card.sources]
+    return msgspec.structs.replace(card, parts=None, sources=sources, file=file)
+
+
+def _source_of_part(source: CardSource, path: str) -> CardSource:
+    if isinstance(source, FileSource):
+        return FileSource(f"{source.path}/{path}")
+    assert isinstance(source, HubSource)  # the card was checked
+    return msgspec.structs.replace(source, path=path)
+
+
+def _pull_file(
+    card: ModelCard,
+    file: WeightsFile,
+    folder: Path,
+    progress: Callable[[Progress], None],
+    environment: Mapping[str, str],
+) -> Path:
+    target = folder / file.name
+    if target.exists():
+        progress(Progress(f"Checking {file.name}"))
+        if _is_right(target, file):
+            return target
+        progress(Progress(f"{file.name} is damaged; getting it again"))
+        target.unlink()
+    with _disk_errors(folder, _part(folder, file)):
+        _fetch_any(card, file, target, progress, environment)
     return target
 
 
@@ -57,12 +93,13 @@ def _part(folder: Path, file: WeightsFile) -> Path:
     return folder / f"{_PART}{file.sha256[:16]}"
 
 
-def _tidy(folder: Path, file: WeightsFile) -> None:
-    """Take away what processes left that were killed; nobody else is here now. The beginning of the file stays."""
+def _tidy(folder: Path, files: list[WeightsFile]) -> None:
+    """Take away what processes left that were killed; nobody else is here now. The beginnings of ``files`` stay."""
     for leftover in folder.glob(f"{_SCRATCH}*"):
         shutil.rmtree(leftover)
+    kept = {_part(folder, file) for file in files}
     for leftover in folder.glob(f"{_PART}*"):
-        if leftover != _part(folder, file):
+        if leftover not in kept:
             leftover.unlink()
 
 

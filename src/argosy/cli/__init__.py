@@ -5,7 +5,21 @@ Imports stay inside the commands, so that ``argosy --help`` answers at once.
 
 import typer
 
-from argosy.cli import apply, chat, demo, doctor, keys, licences, models, money, platform, providers, tune
+from argosy.cli import (
+    apply,
+    chat,
+    demo,
+    deployments,
+    doctor,
+    hub_tokens,
+    keys,
+    licences,
+    models,
+    money,
+    platform,
+    providers,
+    tune,
+)
 
 app = typer.Typer(
     name="argosy",
@@ -19,9 +33,13 @@ app.command("worker")(platform.worker)
 app.command("pull")(models.pull)
 app.command("import")(models.import_)
 app.command("models")(models.models)
-app.command("deploy")(models.deploy)
-app.command("deployments")(models.deployments)
-app.command("undeploy")(models.undeploy)
+app.command("fit")(models.fit)
+app.command("deploy")(deployments.deploy)
+app.command("deployments")(deployments.deployments)
+app.command("versions")(deployments.versions)
+app.command("rollback")(deployments.rollback)
+app.command("logs")(deployments.logs)
+app.command("undeploy")(deployments.undeploy)
 app.command("apply")(apply.apply)
 app.command("alias")(models.alias)
 app.command("aliases")(models.aliases)
@@ -35,6 +53,7 @@ app.command("demo")(demo.demo)
 app.add_typer(keys.app, name="keys")
 app.add_typer(licences.app, name="licences")
 app.add_typer(providers.app, name="provider")
+app.add_typer(hub_tokens.app, name="hub-token")
 
 
 def main() -> None:

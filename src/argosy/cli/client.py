@@ -71,6 +71,17 @@ def put(path: str, body: dict[str, Any]) -> dict[str, Any]:
     return cast(dict[str, Any], connect().put(path, cast_to=object, body=body))
 
 
+def read_secret(variable: str, prompt: str) -> str:
+    """A secret from the environment, a pipe or a prompt; never from the command line, where it would stay in the
+    shell's history.
+    """
+    if secret := os.environ.get(variable):
+        return secret
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().strip()
+    return str(typer.prompt(prompt, hide_input=True))
+
+
 def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
     """Print rows as a table of the named columns, or whole as JSON."""
     from rich.console import Console

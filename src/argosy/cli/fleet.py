@@ -59,6 +59,8 @@ class DeploymentEntry(_Strict, frozen=True):
     provider: str | None = None
     provider_model: str | None = None
     idle_unload_s: int | None = None
+    replicas: int | None = None
+    quantisation: str | None = None
     prices: PricesEntry | None = None
 
 
@@ -159,10 +161,14 @@ def _deployment_differences(name: str, entry: DeploymentEntry, there: Mapping[st
         differs.append("it failed")
     if entry.engine and entry.engine != there["engine"]:
         differs.append("engine")
-    if entry.provider and entry.provider != there["detail"].get("provider"):
+    if entry.provider and entry.provider != there["provider"]:
         differs.append("provider")
-    if entry.provider and (entry.provider_model or name) != there["detail"].get("provider_model"):
+    if entry.provider and (entry.provider_model or name) != there["provider_model"]:
         differs.append("provider_model")
+    if entry.quantisation and entry.quantisation.lower() != (there["quantisation"] or "best").lower():
+        differs.append("quantisation")
+    if entry.replicas and entry.replicas != there["replicas_wanted"]:
+        differs.append("replicas")
     if entry.idle_unload_s is not None and (entry.idle_unload_s or None) != there.get("idle_unload_s"):
         differs.append("idle_unload_s")
     wanted, now = entry.prices, there.get("prices")

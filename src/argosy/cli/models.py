@@ -1,5 +1,7 @@
-"""``argosy pull``, ``models``, ``deploy``: what can run here, and what does."""
+"""``argosy pull``, ``import``, ``fit``, ``models``, ``alias``: what can run here, and by which name."""
 
+import json
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +10,7 @@ import typer
 
 from argosy.cli.client import JsonOption, connect, get, post, put, show
 from argosy.cli.platform import HomeOption, read_settings
-from argosy.core import Invalid
+from argosy.core import Invalid, format_money
 
 ModelArgument = Annotated[str, typer.Argument(help="A name from 'argosy models'.")]
 
@@ -31,24 +33,79 @@ def pull(name: ModelArgument, home: HomeOption = None) -> None:
     print(path)
 
 
+def fit(name: ModelArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Pull a model if need be, and measure which form of its weights serves best on this machine."""
+    from rich.console import Console
+
+    from argosy.catalog import card
+    from argosy.serving import fit_document, ready_file, require_room
+    from argosy.serving.fit import fit
+
+    settings, wanted = read_settings(home, None), card(name)
+    require_room(wanted)
+    with Console(stderr=True).status(f"Getting {name}") as status:
+        source = ready_file(wanted, settings.home, os.environ, lambda _, line: status.update(line))
+        (settings.home / "run").mkdir(parents=True, exist_ok=True)
+        fitted = fit(source, settings.home / "run", status.update, thorough=True)
+    found = fit_document(wanted, settings, fitted)
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    rows = [
+        {
+            "form": form + (" (shipped)" if form == found["shipped"] else ""),
+            "MB": round(one["size_bytes"] / 1e6),
+            "write 1": round(one["one_stream"]),
+            "write 16": round(one["sixteen_streams"]),
+            "read 1": round(one["read_one"]),
+            "read 16": round(one["read_sixteen"]),
+            "ppl": f"x{one['perplexity']:.2f}",
+            "same": f"{one['agreement']:.0%}",
+            "": "chosen" if form == found["chosen"] else "",
+        }
+        for form, one in found["measured"].items()
+    ]
+    show(rows, list(rows[0]) if rows else [], as_json=False)
+    print("write, read: tokens a second of 1 and of 16 streams. ppl, same: perplexity and likeliest tokens beside the")
+    print(f"shipped file's. {found['rule']}")
+    print(f"{found['streams']} requests side by side get {found['context_length']:,} tokens each.")
+    if cost := found["cost"]:
+        say = [format_money(cost[field], cost["currency"]) for field in ("input_per_million", "output_per_million")]
+        print(f"At full load a million tokens cost {say[0]} read and {say[1]} written.")
+    else:
+        print("Set ARGOSY_MACHINE_PRICE, such as '0.25 USD' an hour, to see what a million tokens cost.")
+
+
 def import_(
-    path: Annotated[Path, typer.Argument(help="A GGUF file on the platform's machine.")],
-    licence: Annotated[str, typer.Option(help="An id from 'argosy licences': what its owner allows.")],
+    path: Annotated[
+        str, typer.Argument(help="A GGUF file or a folder of safetensors on the platform's machine, or hf:ORG/NAME.")
+    ],
+    licence: Annotated[
+        str | None,
+        typer.Option(help="An id from 'argosy licences': what its owner allows; by default as the hub says."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="What callers will send; by default from the file's name.")] = None,
     title: Annotated[str, typer.Option(help="What people call it.")] = "",
     publisher: Annotated[str, typer.Option(help="Who made it.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Import a model: a card is written from its header, and 'argosy deploy' then serves it."""
-    chosen = name or re.sub(r"[^a-z0-9.-]+", "-", path.stem.lower()).strip("-.")
-    body = {"path": str(path.absolute()), "name": chosen, "licence": licence, "title": title, "publisher": publisher}
-    made = post("/catalog", body)
+    """Import a model: a card is written from its headers, and 'argosy deploy' then serves it."""
+    from rich.console import Console
+
+    place = path if path.startswith("hf:") else str(Path(path).expanduser().absolute())
+    body = {"path": place, "name": name, "licence": licence, "title": title, "publisher": publisher}
+    with Console(stderr=True).status(f"Reading {path}"):
+        made = post("/catalog", {field: value for field, value in body.items() if value is not None})
     if as_json:
         show([made], [], as_json=True)
         return
-    form, size, cost = made["file"]["quantisation"], _size(made["parameters"]), made["cost"]
+    form, size, cost = (
+        (made["file"] or {}).get("quantisation") or made["parts"]["form"],
+        _size(made["parameters"]),
+        made["cost"],
+    )
     weights, per_token = cost["weights_bytes"] / 2**20, cost["bytes_per_token"] / 2**10
-    print(f"{made['name']}: {made['architecture']}, {size} parameters, {form}")
+    print(f"{made['name']}: {made['architecture']}, {size} parameters, {form}, {made['licence']}")
     print(f"In memory: {weights:,.0f} MiB of weights, and {per_token:,.0f} KiB for each token of each request")
     print(f"Serve it with: argosy deploy {made['name']}")
 
@@ -106,14 +163,6 @@ def parse_count(text: str) -> int:
     return round(float(match[1]) * {"": 1, "k": 1e3, "m": 1e6, "b": 1e9}[match[2]])
 
 
-def parse_duration(text: str) -> int:
-    """``90s``, ``10m``, ``2h`` or a number of seconds. Raises Invalid."""
-    match = re.fullmatch(r"(\d+)([smh]?)", text.strip().lower())
-    if match is None:
-        raise Invalid(f"'{text}' is not a duration. Write 90s, 10m or 2h.", code="invalid_duration")
-    return int(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-
-
 def _offered(card: dict[str, Any]) -> str:
     if card["fit"] is None:
         return "hosted"
@@ -129,26 +178,6 @@ def _size(parameters: int | None) -> str | None:
             number = parameters / unit
             return f"{number:.1f}{letter}" if number < 100 else f"{number:.0f}{letter}"
     return str(parameters)
-
-
-def deploy(
-    name: ModelArgument,
-    provider: Annotated[str | None, typer.Option(help="A provider that answers for it; see 'argosy provider'.")] = None,
-    provider_model: Annotated[str | None, typer.Option(help="What the provider calls it, if not the same.")] = None,
-    idle_unload: Annotated[
-        str | None, typer.Option(help="Unload after so long without a request, such as 10m; the next one loads it.")
-    ] = None,
-) -> None:
-    """Deploy a model: pull, fit, start. Returns at once; 'argosy deployments' shows how far it is."""
-    seconds = idle_unload and parse_duration(idle_unload)
-    body = {"model": name, "provider": provider, "provider_model": provider_model, "idle_unload_s": seconds}
-    made = post("/deployments", {field: value for field, value in body.items() if value is not None})
-    print(f"{made['id']} {made['state']}")
-
-
-def deployments(as_json: JsonOption = False) -> None:
-    """List deployments and their states."""
-    show(get("/deployments")["data"], ["id", "model", "engine", "state", "error"], as_json=as_json)
 
 
 def alias(
@@ -170,9 +199,3 @@ def alias(
 def aliases(as_json: JsonOption = False) -> None:
     """List the project's aliases."""
     show(get("/aliases")["data"], ["id", "target", "moved_at"], as_json=as_json)
-
-
-def undeploy(deployment_id: Annotated[str, typer.Argument(help="An id from 'argosy deployments'.")]) -> None:
-    """Drain a deployment and stop it."""
-    connect().delete(f"/deployments/{deployment_id}", cast_to=object)
-    print(f"{deployment_id} is draining")

@@ -1,12 +1,10 @@
 """``argosy provider``: companies whose API answers for models, with this platform's keys to them."""
 
-import os
-import sys
 from typing import Annotated
 
 import typer
 
-from argosy.cli.client import JsonOption, connect, get, post, show
+from argosy.cli.client import JsonOption, connect, get, post, read_secret, show
 
 app = typer.Typer(help="Providers of hosted models: add, test, list, remove.", no_args_is_help=True)
 
@@ -24,7 +22,7 @@ def add(
     no_key: Annotated[bool, typer.Option("--no-key", help="It asks for no key.")] = False,
 ) -> None:
     """Add a provider, or give it a new key, and try it. The key comes from ARGOSY_PROVIDER_KEY, a pipe or a prompt."""
-    key = None if no_key else _read_key(name)
+    key = None if no_key else read_secret("ARGOSY_PROVIDER_KEY", f"Key for {name}")
     body = {"name": name, "key": key, "base_url": base_url, "auth": auth, "private": private}
     made = post("/providers", {field: value for field, value in body.items() if value is not None})
     print(f"{made['name']} is added at {made['base_url']}")
@@ -61,12 +59,3 @@ def remove(name: NameArgument) -> None:
     """Forget a provider and its key."""
     connect().delete(f"/providers/{name}", cast_to=object)
     print(f"{name} is removed")
-
-
-def _read_key(name: str) -> str:
-    """Never from the command line, where it would stay in the shell's history."""
-    if key := os.environ.get("ARGOSY_PROVIDER_KEY"):
-        return key
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().strip()
-    return str(typer.prompt(f"Key for {name}", hide_input=True))

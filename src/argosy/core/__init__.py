@@ -16,7 +16,7 @@ from argosy.core.errors import (
     UpstreamFailed,
 )
 from argosy.core.ids import new_id
-from argosy.core.money import charge, format_money
+from argosy.core.money import charge, format_money, parse_money
 from argosy.core.settings import Settings
 
 __all__ = [
@@ -38,4 +38,5 @@ __all__ = [
     "new_id",
     "now",
     "now_us",
+    "parse_money",
 ]

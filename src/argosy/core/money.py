@@ -1,5 +1,8 @@
 """Money as integers in micro-units (one millionth of the currency's unit). Never floats."""
 
+import re
+from decimal import Decimal
+
 MICRO = 1_000_000
 
 
@@ -19,3 +22,11 @@ def format_money(micro: int, currency: str) -> str:
     sign = "-" if micro < 0 else ""
     units, fraction = divmod(abs(micro), MICRO)
     return f"{sign}{units}.{fraction:06d} {currency}"
+
+
+def parse_money(text: str) -> tuple[int, str]:
+    """``"1.25 USD"`` -> ``1250000, "USD"``. Raises ValueError, also for more than six decimals."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?) ([A-Z]{3})", text.strip())
+    if match is None:
+        raise ValueError(f"'{text}' is no amount of money; write it like 1.25 USD")
+    return int(Decimal(match[1]) * MICRO), match[2]

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from argosy.core.money import format_money, parse_money
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -20,6 +22,8 @@ class Settings:
     """Port of the API, 0 for any free one. ``ARGOSY_PORT``."""
     engine_memory_bytes: int | None = None
     """What all engines together may take. ``ARGOSY_ENGINE_MEMORY_GB``, in GiB; by default a share of the machine's."""
+    machine_price: tuple[int, str] | None = None
+    """What this machine costs an hour, in micro-units, and the currency. ``ARGOSY_MACHINE_PRICE``, such as 0.25 USD."""
     admin_key: str | None = None
     """Secret of the first administrator key. ``ARGOSY_ADMIN_KEY``; without it one is made and printed once."""
 
@@ -38,6 +42,9 @@ class Settings:
             host=environment.get("ARGOSY_HOST", "127.0.0.1"),
             port=int(text) if port is None else port,
             engine_memory_bytes=_gibibytes(environment.get("ARGOSY_ENGINE_MEMORY_GB")),
+            machine_price=parse_money(environment["ARGOSY_MACHINE_PRICE"])
+            if environment.get("ARGOSY_MACHINE_PRICE")
+            else None,
             admin_key=environment.get("ARGOSY_ADMIN_KEY") or None,
         )
 
@@ -49,6 +56,7 @@ class Settings:
             "ARGOSY_HOST": self.host,
             "ARGOSY_PORT": str(self.port),
             "ARGOSY_ENGINE_MEMORY_GB": str(self.engine_memory_bytes / 2**30) if self.engine_memory_bytes else "",
+            "ARGOSY_MACHINE_PRICE": format_money(*self.machine_price) if self.machine_price else "",
         }
 
     def with_port(self, port: int) -> "Settings":

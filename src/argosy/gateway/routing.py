@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -60,7 +61,7 @@ def expected(tx: Transaction) -> list[Route]:
     """
     found = []
     for deployment in list_deployments(tx):
-        if deployment.desired != "running" or deployment.engine == PROVIDER:
+        if deployment.desired != "running" or deployment.spec.engine == PROVIDER:
             continue
         base = Route(
             model=deployment.model,
@@ -69,7 +70,7 @@ def expected(tx: Transaction) -> list[Route]:
             url="",
             adapter_index=None,
             adapter_count=0,
-            engine=deployment.engine,
+            engine=deployment.spec.engine,
             context_length=0,
             replica_id="",
             modality=modality_of(deployment.model),
@@ -107,7 +108,9 @@ class RouteTable:
         """``vault`` opens the keys of providers; without one, their models are not offered."""
         self._database, self._read, self._vault = database, read, vault
         self._version = -1
-        self._offers: dict[str, Offer] = {}
+        self._offers: dict[str, list[Offer]] = {}
+        """By name: every replica that answers, or one offer that leads nowhere yet."""
+        self._turn = itertools.count()
         self._aliases: Mapping[tuple[str, str], str] = {}
         self._demanded: dict[str, float] = {}
 
@@ -120,15 +123,19 @@ class RouteTable:
                 return False
             load_cards(tx)
             found = self._read(tx)
-        self._offers, self._aliases = dict(self._offered(found)), found.aliases
+        self._offers, self._aliases = _grouped(self._offered(found)), found.aliases
         self._version = version
         return True
 
     def find(self, project_id: str, model: str) -> Offer:
-        """The offer behind a name. Raises NotFound, also for another project's, and Unavailable without a price."""
-        offer = self._offers.get(model)
-        if offer is None or not _visible(offer.route, project_id):
+        """The offer behind a name, its replicas taking turns.
+
+        Raises NotFound, also for another project's, and Unavailable without a price.
+        """
+        offers = self._offers.get(model)
+        if not offers or not _visible(offers[0].route, project_id):
             raise self._unknown(project_id, model)
+        offer = offers[0] if len(offers) == 1 else offers[next(self._turn) % len(offers)]
         if offer.price_version is None:
             raise Unavailable(
                 f"The model '{model}' has no price yet, so its use could not be billed. Ask the operator to set one.",
@@ -157,7 +164,7 @@ class RouteTable:
     def models(self, project_id: str) -> list[Route]:
         """The routes that a project may use and that a replica answers for now, by name."""
         offers = self._offers
-        usable = (offers[name] for name in sorted(offers))
+        usable = (offers[name][0] for name in sorted(offers))
         return [offer.route for offer in usable if offer.ready and _visible(offer.route, project_id)]
 
     def _offered(self, found: Configuration) -> Iterator[tuple[str, Offer]]:
@@ -185,6 +192,18 @@ class RouteTable:
             code="model_not_found",
             param="model",
         )
+
+
+def _grouped(offered: Iterable[tuple[str, Offer]]) -> dict[str, list[Offer]]:
+    """The offers of each name; one that leads nowhere is kept only where there is no other."""
+    found: dict[str, list[Offer]] = {}
+    for name, offer in offered:
+        there = found.setdefault(name, [])
+        if there and not there[0].ready:
+            there.clear()
+        if offer.ready or not there:
+            there.append(offer)
+    return found
 
 
 def _visible(route: Route, project_id: str) -> bool:

@@ -5,6 +5,7 @@ from argosy.runtime.database import Database, Transaction, is_outage, metadata
 from argosy.runtime.heartbeats import beat, seconds_since_beat
 from argosy.runtime.vault import Vault, open_vault
 from argosy.runtime.versions import bump_version, read_version
+from argosy.runtime.whole_file import whole_file
 
 __all__ = [
     "Blobs",
@@ -18,4 +19,5 @@ __all__ = [
     "open_vault",
     "read_version",
     "seconds_since_beat",
+    "whole_file",
 ]

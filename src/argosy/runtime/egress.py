@@ -10,7 +10,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -72,23 +72,53 @@ def _download(
     if have > size_bytes:
         destination.unlink()
         have = 0
+    span = {"Range": f"bytes={have}-"} if 0 < have < size_bytes else {}
+    with _followed(url, private_hosts, headers, span) as (last, response):
+        goes_on = response.status == 206 and _starts_at(response, have)
+        _save(response, last, destination, size_bytes, report, have if goes_on else 0)
+
+
+@contextlib.contextmanager
+def _followed(
+    url: str, private_hosts: Collection[str], headers: Mapping[str, str], span: Mapping[str, str]
+) -> Iterator[tuple[str, http.client.HTTPResponse]]:
+    """What ``url`` answers after its redirects, and who it was that did: the whole, or the ``span`` asked for."""
     first_host = urlsplit(url).hostname
     for _ in range(_REDIRECTS_MAX + 1):
         own = headers if urlsplit(url).hostname == first_host else {}
-        span = {"Range": f"bytes={have}-"} if 0 < have < size_bytes else {}
         connection, response = _get(url, private_hosts, {**own, **span})
         try:
             if response.status in (301, 302, 303, 307, 308):
                 url = urljoin(url, response.headers.get("Location", ""))
                 continue
-            if response.status == 206 and span and _starts_at(response, have):
-                return _save(response, url, destination, size_bytes, report, have)
-            if response.status != 200:
+            if response.status != 200 and not (response.status == 206 and span):
                 raise _failed(f"it answered {response.status} {response.reason}", url)
-            return _save(response, url, destination, size_bytes, report, 0)
+            yield url, response
+            return
         finally:
             connection.close()
     raise _failed(f"it redirected more than {_REDIRECTS_MAX} times", url)
+
+
+def first_bytes(
+    url: str,
+    count: int,
+    private_hosts: Collection[str] = (),
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> bytes:
+    """The first ``count`` bytes of what ``url`` answers, or all if it is shorter, with `download`'s checks.
+
+    Raises UpstreamFailed.
+    """
+    span = {"Range": f"bytes=0-{count - 1}"}
+    with _followed(url, private_hosts, headers, span) as (last, response):
+        body = b""
+        try:
+            while len(body) < count and (chunk := _next_chunk(response)):
+                body += chunk
+        except _BrokeOff as error:
+            raise _failed(error.reason, last) from error
+        return body[:count]
 
 
 def _starts_at(response: http.client.HTTPResponse, have: int) -> bool:

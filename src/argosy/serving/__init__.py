@@ -9,37 +9,49 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argosy.serving.deployments import Provided, deploy, served_file
     from argosy.serving.engines import ENGINES
+    from argosy.serving.fit_report import fit_document
+    from argosy.serving.logs import last_lines
+    from argosy.serving.preparing import ready_file
     from argosy.serving.reconciler import Reconciler
     from argosy.serving.room import estimate, require_room
     from argosy.serving.route import Route, engine_request, modality_of, routes
     from argosy.serving.store import (
-        PROVIDER,
         Deployment,
         ReplicaRow,
         ask_for,
         find_deployment,
         list_deployments,
         list_replicas,
+        list_versions,
+        roll_back,
         stop_deployment,
     )
+    from argosy.serving.versions import PROVIDER, DeploymentVersion, Spec
 
 __all__ = [
     "ENGINES",
     "PROVIDER",
     "Deployment",
+    "DeploymentVersion",
     "Provided",
     "Reconciler",
     "ReplicaRow",
     "Route",
+    "Spec",
     "ask_for",
     "deploy",
     "engine_request",
     "estimate",
     "find_deployment",
+    "fit_document",
+    "last_lines",
     "list_deployments",
     "list_replicas",
+    "list_versions",
     "modality_of",
+    "ready_file",
     "require_room",
+    "roll_back",
     "routes",
     "served_file",
     "stop_deployment",
@@ -47,13 +59,19 @@ __all__ = [
 
 _PLACES = {
     "ENGINES": "engines",
+    "PROVIDER": "versions",
+    "DeploymentVersion": "versions",
     "Provided": "deployments",
     "Reconciler": "reconciler",
     "Route": "route",
+    "Spec": "versions",
     "deploy": "deployments",
     "engine_request": "route",
     "estimate": "room",
+    "fit_document": "fit_report",
+    "last_lines": "logs",
     "modality_of": "route",
+    "ready_file": "preparing",
     "require_room": "room",
     "routes": "route",
     "served_file": "deployments",

@@ -4,13 +4,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from argosy.billing import current_prices, ensure_price, standing_price
-from argosy.catalog import FREE, ModelCard, Prices, ProviderSource, card, cards, find_provider, require_licence
-from argosy.core import Invalid
+from argosy.catalog import (
+    FREE,
+    ModelCard,
+    Prices,
+    ProviderSource,
+    card,
+    cards,
+    find_provider,
+    list_aliases,
+    require_licence,
+)
+from argosy.core import Conflict, Invalid
 from argosy.runtime import Transaction
 from argosy.serving.engines import ENGINES
+from argosy.serving.fit import CALIBRATED
+from argosy.serving.quantise import FORMATS
 from argosy.serving.room import require_room
-from argosy.serving.store import Deployment, list_deployments, want_deployment, want_provided
+from argosy.serving.store import Deployment, list_deployments, want_deployment
+from argosy.serving.versions import PROVIDER, Spec
 
+BEST = "best"
+"""The quantisation to ask for where fitting is to choose."""
 _ECHO = "echo"
 
 
@@ -31,16 +46,23 @@ def deploy(
     provided: Provided | None = None,
     prices: Prices | None = None,
     idle_unload_s: int | None = None,
+    replicas: int | None = None,
+    quantisation: str | None = None,
 ) -> Deployment:
     """Ask for ``model`` to be served; harmless to repeat, and the way to retry after a failure.
+
+    What serves it is a version: another engine, provider or ``quantisation`` (`BEST`: as fitting finds) makes a new
+    one, which takes over when it is ready. ``replicas`` engines share its requests. None leaves either as it is.
 
     After ``idle_unload_s`` seconds without a request its engine is unloaded, and loaded again by the next one; 0 is
     never, None leaves it as it was.
     Without ``engine``, models with a card run on llama.cpp, or at the provider that the card names; the name ``echo``
     needs no card, and neither does any name on the echo engine or with ``provided``. ``prices`` become the model's;
-    without any, the price that it has stays, or else that on the card begins. Raises Invalid (no such engine, an
-    unusable name, no price), NotFound (no such card or provider), Forbidden (a licence that was not accepted).
+    without any, the price that it has stays, or else that on the card begins. Raises Invalid (no such engine
+    or quantisation, an unusable name, no price), NotFound (no such card or provider), Forbidden (a licence that was not
+    accepted), Conflict (the name is an alias).
     """
+    _refuse_alias(tx, project_id, model)
     known = cards().get(model)
     if provided is None and known and known.hosted and engine is None:
         provided = _as_on_card(known)
@@ -48,7 +70,8 @@ def deploy(
         _check_name(model)
         find_provider(tx, provided.provider)
         _set_price(tx, model, prices, _list_prices(known))
-        return want_provided(tx, project_id, model, provided.provider, provided.model)
+        spec = Spec(PROVIDER, None, provided.provider, provided.model)
+        return want_deployment(tx, project_id, model, spec, idle_unload_s, replicas)
     engine = engine or (_ECHO if model == _ECHO else "llama_cpp")
     if engine not in ENGINES:
         raise Invalid(
@@ -60,8 +83,10 @@ def deploy(
         _check_name(model)
         _set_price(tx, model, prices, FREE)
     else:
-        _set_price(tx, model, prices, _check_card(tx, project_id, card(model)).own_prices)
-    return want_deployment(tx, project_id, model, engine, idle_unload_s)
+        wanted = _check_card(tx, project_id, card(model))
+        quantisation = _form(tx, wanted, quantisation)
+        _set_price(tx, model, prices, wanted.own_prices)
+    return want_deployment(tx, project_id, model, Spec(engine, quantisation), idle_unload_s, replicas)
 
 
 def served_file(tx: Transaction, model: str) -> Path | None:
@@ -84,6 +109,35 @@ def _check_card(tx: Transaction, project_id: str, wanted: ModelCard) -> ModelCar
     require_room(wanted)
     wanted.pinned()
     return wanted
+
+
+def _form(tx: Transaction, wanted: ModelCard, form: str | None) -> str | None:
+    """The form to ask for: None leaves it as it is, `BEST` leaves it to fitting. Raises Invalid for an unknown one."""
+    if form is None:
+        return next((one.spec.quantisation for one in list_deployments(tx) if one.model == wanted.name), None)
+    if form == BEST:
+        return None
+    shipped = wanted.shipped_form
+    made = () if wanted.modality in ("embedding", "rerank") else (*FORMATS, CALIBRATED)
+    known = [shipped, *(one for one in made if one != shipped)]
+    if form.upper() not in known:
+        raise Invalid(
+            f"'{wanted.name}' can be served as {', '.join(known)}, or as '{BEST}', the best of them; not as '{form}'.",
+            code="unknown_quantisation",
+            param="quantisation",
+        )
+    return form.upper()
+
+
+def _refuse_alias(tx: Transaction, project_id: str, name: str) -> None:
+    """A name has one meaning. Raises Conflict."""
+    for alias in list_aliases(tx, project_id):
+        if alias.name == name:
+            raise Conflict(
+                f"'{name}' is an alias of this project, for '{alias.target}'. Remove it, or choose another name.",
+                code="name_taken",
+                param="model",
+            )
 
 
 def _set_price(tx: Transaction, model: str, given: Prices | None, default: Prices | None) -> None:

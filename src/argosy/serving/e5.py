@@ -6,13 +6,13 @@ little-endian: magic, version, seven sizes, epsilon, block size; the tokenizer; 
 tensors, whose offsets count from the start of the file.
 """
 
-import os
 import struct
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from argosy.core import Invalid
+from argosy.runtime import whole_file
 
 MAGIC = b"E5S1"
 _HEAD = struct.Struct("<4sI7ifi")
@@ -77,12 +77,8 @@ def write_gguf(source: Path, target: Path) -> None:
     except (struct.error, ValueError, UnicodeDecodeError) as error:
         raise Invalid(f"{source.name} is damaged ({error}). Delete it and deploy the model again.",
                       code="weights_damaged") from error  # fmt: skip
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
+    with whole_file(target) as temporary:
         _write(model, source, temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class _Cursor:

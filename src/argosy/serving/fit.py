@@ -1,37 +1,31 @@
-"""Fit weights to this machine: try the sensible precisions for some seconds, keep the fastest, remember the result."""
+"""Fit weights to this machine: try the sensible precisions for some seconds, keep the best, remember the result."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import platform
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from argosy.catalog import kv_bytes_per_token, main_form, open_weights
-from argosy.core import OutOfSpace, UpstreamFailed
-from argosy.serving.engines import EngineSpec
+from argosy.core import Invalid, OutOfSpace, UpstreamFailed
+from argosy.runtime import whole_file
+from argosy.serving.calibrate import calibrate, can_calibrate
+from argosy.serving.measuring import Measured, measure, write_texts
 from argosy.serving.quantise import FORMATS, quantise
-from argosy.serving.replicas import Replica
+from argosy.serving.replicas import kv_context
 
-_STREAMS = 16
-_TOKENS = 12  # per stream: about a second a candidate on two cores
-_NEAR = 0.8  # of the fastest: forms that are worth a second look
-_START_S_MAX = 120
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Tokens per second, all streams together."""
-
-    one_stream: float
-    sixteen_streams: float
-
-    def better(self, other: "Speed") -> "Speed":
-        """The best of both: what disturbs a measurement only ever slows it."""
-        return Speed(max(self.one_stream, other.one_stream), max(self.sixteen_streams, other.sixteen_streams))
+STREAMS = 16
+"""Requests that an engine answers side by side."""
+PERPLEXITY_MAX = 1.25
+"""On the shipped file's own texts, as a multiple of its own: a form above it is another model, however fast."""
+CALIBRATED = "IQ4_NL"
+"""Four bits, calibrated: see `argosy.serving.calibrate`."""
+_TEXT_LENGTH = 96  # tokens of each of the sixteen texts that a calibration passes through
+_NEAR = 0.8  # of the chosen: forms that are worth a second look
 
 
 @dataclass(frozen=True)
@@ -51,100 +45,153 @@ class Fitted:
     path: Path
     quantisation: str
     shape: Shape
-    measured: dict[str, Speed]
-    """By quantisation; empty when nothing could be measured, in which case the file is the shipped one."""
+    measured: dict[str, Measured]
+    """By quantisation; empty when nothing was measured."""
+    characters_per_token: float = 0.0
+    """Of what the model writes; 0 when nothing was measured."""
     note: str = ""
 
+    @property
+    def context_length(self) -> int:
+        """Tokens that one request gets here, prompt and answer together, while `STREAMS` are answered side by side."""
+        return kv_context(self.shape.context_length, self.shape.kv_bytes_per_token, STREAMS)
 
-def fit(source: Path, scratch: Path, tell: Callable[[str], None]) -> Fitted:
-    """The fastest form of ``source`` at 16 streams here. Cached in ``fit.json`` beside it, for this machine and engine.
+    @property
+    def memory_bytes(self) -> int:
+        """What an engine takes: the weights, and the room of all requests."""
+        return self.path.stat().st_size + self.context_length * STREAMS * self.shape.kv_bytes_per_token
 
-    ``scratch`` is a folder for the measuring engines' files; ``tell`` gets one line about what goes on. Raises
-    Invalid for damaged weights, UpstreamFailed if not even the shipped file can be served.
+
+def fit(
+    source: Path,
+    scratch: Path,
+    tell: Callable[[str], None],
+    form: str | None = None,
+    *,
+    thorough: bool = False,
+) -> Fitted:
+    """The form of ``source`` that serves best here: the fastest at 16 streams of those that answer as it does.
+
+    Cached in ``fit.json`` beside it, for this machine and engine. ``form`` wants one form, whatever was measured;
+    ``thorough`` also tries `CALIBRATED`, which takes minutes, where that may pay.
+    ``scratch`` is a folder for the measuring engines' files; ``tell`` gets one line about what goes on. Raises Invalid
+    for damaged weights, UpstreamFailed if not even the shipped file can be served.
     """
     identity = _identity(source)
     cache = source.with_name("fit.json")
-    shape, measured = _recall(cache, identity) or (shape_of(source), {})
+    known = _recall(cache, identity)
+    shape, measured, characters = known or (shape_of(source), {}, 0.0)
+    if known is None:
+        for packed in (*FORMATS, CALIBRATED):  # they may be of another file that had this name
+            _packed(source, packed).unlink(missing_ok=True)
     try:
-        if not measured:
-            measured = _measure_all(source, shape.shipped, scratch, tell)
-            _remember(cache, identity, shape, measured)
-        chosen = _fastest(measured)
-        return Fitted(_file(source, chosen, shape.shipped, tell), chosen, shape, measured)
+        if form is None and (not measured or (thorough and _worth_calibrating(source, measured))):
+            measured, characters = _measure_all(source, shape.shipped, scratch, tell, thorough=thorough)
+            _remember(cache, identity, shape, measured, characters)
+        chosen = form or best(measured)
+        return Fitted(_file(source, chosen, shape.shipped, scratch, tell), chosen, shape, measured, characters)
     except OutOfSpace as error:
+        if form:
+            raise
         return Fitted(source, shape.shipped, shape, {}, note=f"Served as shipped. {error.message}")
 
 
-def measure(path: Path, scratch: Path) -> Speed:
-    """Serve the file for a few seconds in a process of its own. Raises UpstreamFailed if it cannot be served."""
-    spec = EngineSpec(name="fitting", ready_file="", model_path=str(path), slots=_STREAMS, context_length=512)
-    replica = Replica("llama_cpp", spec, scratch, scratch / "fit.log")
+def recall(source: Path) -> Fitted | None:
+    """What an earlier `fit` found for this file, on this machine and engine."""
     try:
-        _await_ready(replica)
-        replica.canary()
-        return Speed(_tokens_per_second(replica, 1, 2 * _TOKENS), _tokens_per_second(replica, _STREAMS, _TOKENS))
-    except OSError as error:
-        raise UpstreamFailed(f"{path.name} could not be measured: {error}", code="engine_failed") from error
-    finally:
-        replica.stop()
+        found = _recall(source.with_name("fit.json"), _identity(source))
+    except OSError:
+        return None
+    if found is None:
+        return None
+    shape, measured, characters = found
+    chosen = best(measured)
+    path = source if chosen == shape.shipped else _packed(source, chosen)
+    return Fitted(path, chosen, shape, measured, characters)
 
 
-def _measure_all(source: Path, shipped: str, scratch: Path, tell: Callable[[str], None]) -> dict[str, Speed]:
+def adopt(source: Path, elsewhere: Path) -> None:
+    """Take over what was found for the very same file in another folder, such as the one that it was copied from."""
+    other, cache = elsewhere / source.name, source.with_name("fit.json")
+    if cache.exists() or not other.exists() or _identity(other) != _identity(source):
+        return
+    found = recall(other)
+    if found is None:
+        return
+    for file in {found.path, other.with_name("fit.json")} - {other}:
+        if not file.exists():
+            return
+        with whole_file(source.with_name(file.name)) as temporary:
+            shutil.copyfile(file, temporary)
+
+
+def best(measured: Mapping[str, Measured]) -> str:
+    """The rule: the fastest at 16 streams of the forms whose perplexity is at most `PERPLEXITY_MAX` times the shipped
+    file's. Its own always is.
+    """
+    like = [form for form in measured if measured[form].perplexity <= PERPLEXITY_MAX]
+    return max(like, key=lambda form: measured[form].sixteen_streams)
+
+
+def _measure_all(
+    source: Path, shipped: str, scratch: Path, tell: Callable[[str], None], *, thorough: bool
+) -> tuple[dict[str, Measured], float]:
     """Measure every form, and those near the front once more: a neighbour's burst must not decide for good."""
-    measured: dict[str, Speed] = {}
-    for form in (shipped, *(form for form in FORMATS if form != shipped)):
-        file = _file(source, form, shipped, tell)
+    measured: dict[str, Measured] = {}
+    tell(f"Measuring {shipped}")
+    measured[shipped], reference = measure(source, scratch, None)
+
+    def try_form(form: str) -> None:
+        file = _file(source, form, shipped, scratch, tell)
         tell(f"Measuring {form}")
-        try:
-            measured[form] = measure(file, scratch)
-        except UpstreamFailed:
-            if form == shipped:
-                raise
-    near = _NEAR * measured[_fastest(measured)].sixteen_streams
-    for form in [form for form in measured if measured[form].sixteen_streams >= near]:
+        with contextlib.suppress(UpstreamFailed):  # a form that this engine cannot serve is none to choose
+            measured[form], _ = measure(file, scratch, reference)
+
+    for form in (form for form in FORMATS if form != shipped):
+        try_form(form)
+    if thorough and _worth_calibrating(source, measured):
+        try_form(CALIBRATED)
+    near = _NEAR * measured[best(measured)].sixteen_streams
+    for form in [form for form, one in measured.items() if one.sixteen_streams >= near]:
         tell(f"Measuring {form} again")
-        measured[form] = measured[form].better(measure(_file(source, form, shipped, tell), scratch))
-    for form in FORMATS:
-        if form not in (_fastest(measured), shipped):
+        again, _ = measure(_file(source, form, shipped, scratch, tell), scratch, reference)
+        measured[form] = measured[form].better(again)
+    for form in measured:
+        if form not in (best(measured), shipped):
             _packed(source, form).unlink(missing_ok=True)
-    return measured
+    return measured, reference.characters_per_token
 
 
-def _fastest(measured: dict[str, Speed]) -> str:
-    return max(measured, key=lambda form: measured[form].sixteen_streams)
+def _worth_calibrating(source: Path, measured: Mapping[str, Measured]) -> bool:
+    """Whether four bits would be faster than what is good enough so far, and are not good enough as they are."""
+    plain = measured.get("Q4_0")
+    if plain is None or CALIBRATED in measured or plain.perplexity <= PERPLEXITY_MAX:
+        return False
+    return plain.sixteen_streams > measured[best(measured)].sixteen_streams and can_calibrate(source)
 
 
-def _file(source: Path, form: str, shipped: str, tell: Callable[[str], None]) -> Path:
+def _file(source: Path, form: str, shipped: str, scratch: Path, tell: Callable[[str], None]) -> Path:
     if form == shipped:
         return source
     target = _packed(source, form)
-    if not target.exists():
-        tell(f"Packing the weights as {form}")
+    if target.exists():
+        return target
+    tell(f"Packing the weights as {form}")
+    if form == CALIBRATED:
+        if not can_calibrate(source):
+            raise Invalid(
+                f"{source.name} cannot be calibrated: only Llamas of up to a billion weights are. Choose another "
+                "quantisation, or 'best'.",
+                code="cannot_calibrate",
+            )
+        calibrate(source, target, write_texts(source, scratch, _TEXT_LENGTH), tell)
+    else:
         quantise(source, target, form)
     return target
 
 
 def _packed(source: Path, form: str) -> Path:
     return source.with_name(f"{source.stem}.argosy-{form.lower()}.gguf")
-
-
-def _await_ready(replica: Replica) -> None:
-    while not replica.announced():
-        if replica.dead or time.monotonic() - replica.started > _START_S_MAX:
-            raise UpstreamFailed(replica.failure, code="engine_failed")
-        time.sleep(0.02)
-
-
-def _tokens_per_second(replica: Replica, streams: int, tokens: int) -> float:
-    def ask(index: int) -> None:
-        prompt = f"Tell me story number {index} about a merchant ship."
-        body = {"messages": [{"role": "user", "content": prompt}], "max_tokens": tokens, "ignore_eos": True}
-        replica.ask("/v1/chat/completions", body, timeout_s=120)
-
-    with ThreadPoolExecutor(streams) as pool:
-        began = time.monotonic()
-        list(pool.map(ask, range(streams)))
-        return round(streams * tokens / (time.monotonic() - began), 1)
 
 
 def shape_of(source: Path) -> Shape:
@@ -166,6 +213,7 @@ def _identity(source: Path) -> dict[str, object]:
         "engine": f"xllamacpp {engine}",
         "file": source.name,
         "size_bytes": source.stat().st_size,
+        "written_ns": source.stat().st_mtime_ns,
     }
 
 
@@ -176,19 +224,25 @@ def _cpuinfo() -> list[str]:
         return []
 
 
-def _recall(cache: Path, identity: dict[str, object]) -> tuple[Shape, dict[str, Speed]] | None:
+def _recall(cache: Path, identity: dict[str, object]) -> tuple[Shape, dict[str, Measured], float] | None:
     try:
         saved = json.loads(cache.read_text(encoding="utf-8"))
         if saved["identity"] != identity:
             return None
-        return Shape(**saved["shape"]), {form: Speed(**speed) for form, speed in saved["measured"].items()}
+        measured = {form: Measured(**one) for form, one in saved["measured"].items()}
+        return Shape(**saved["shape"]), measured, float(saved["characters_per_token"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _remember(cache: Path, identity: dict[str, object], shape: Shape, measured: dict[str, Speed]) -> None:
-    speeds = {form: asdict(speed) for form, speed in measured.items()}
-    text = json.dumps({"identity": identity, "shape": asdict(shape), "measured": speeds}, indent=2)
-    temporary = cache.with_name(f".{cache.name}.{os.getpid()}")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, cache)
+def _remember(
+    cache: Path, identity: dict[str, object], shape: Shape, measured: dict[str, Measured], characters: float
+) -> None:
+    document = {
+        "identity": identity,
+        "shape": asdict(shape),
+        "measured": {form: asdict(one) for form, one in measured.items()},
+        "characters_per_token": characters,
+    }
+    with whole_file(cache) as temporary:
+        temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -1,14 +1,20 @@
 """Weights in another precision: each tensor is unpacked and packed again, and the metadata is kept."""
 
 import math
-import os
 import shutil
 import struct
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from argosy.catalog import Tensor, Weights, open_weights
 from argosy.core import OutOfSpace
+from argosy.runtime import whole_file
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
 
 FORMATS = ("Q4_0", "Q8_0")
 """What can be written. Both use blocks of 32 weights."""
@@ -22,18 +28,28 @@ def quantise(source: Path, target: Path, form: str) -> None:
     The file appears whole or not at all. Takes about a second per hundred million weights, and the memory of its
     largest tensor. Raises OutOfSpace, and Invalid for a file that is no GGUF.
     """
+    import gguf
+
+    kind = gguf.GGMLQuantizationType[form]
+
+    def pack(tensor: Tensor, stored: "Array") -> "Array":
+        packed: Array = gguf.quantize(gguf.dequantize(stored, gguf.GGMLQuantizationType(tensor.form)), kind)
+        return packed
+
+    write_with(source, target, form, pack)
+
+
+def write_with(source: Path, target: Path, form: str, pack: "Callable[[Tensor, Array], Array]") -> None:
+    """Write ``target`` as ``source`` with other matrices: ``pack`` gets each that has another form yet, with its bytes
+    (rows by bytes), and returns them in this one. Raises as `quantise` does.
+    """
     weights = open_weights(source)
     _need_space(source, target)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with open(temporary, "wb") as file:
-            _write(weights, file, form)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(target) as temporary, open(temporary, "wb") as file:
+        _write(weights, file, form, pack)
 
 
-def _write(weights: Weights, file: IO[bytes], form: str) -> None:
+def _write(weights: Weights, file: IO[bytes], form: str, pack: "Callable[[Tensor, Array], Array]") -> None:
     import gguf
     import numpy as np
 
@@ -46,8 +62,7 @@ def _write(weights: Weights, file: IO[bytes], form: str) -> None:
         start = weights.data_start + tensor.offset
         stored = data[start : start + _size(tensor.dimensions, tensor.form)]
         if packed != tensor.form:
-            rows = stored.reshape(math.prod(tensor.dimensions[1:]), -1)
-            stored = gguf.quantize(gguf.dequantize(rows, gguf.GGMLQuantizationType(tensor.form)), kind)
+            stored = pack(tensor, stored.reshape(math.prod(tensor.dimensions[1:]), -1))
         file.write(stored.tobytes())
 
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from argosy.catalog import load_cards
 from argosy.core import Settings
-from argosy.runtime import Blobs, Database, read_version
+from argosy.runtime import Blobs, Database, Vault, read_version
 from argosy.runtime.processes import kill_stray
 from argosy.serving.keeper import Keeper
 from argosy.serving.room import memory_bytes
-from argosy.serving.store import PROVIDER, list_deployments, list_replicas, remove_replica, retry_failed
+from argosy.serving.store import list_deployments, list_replicas, remove_replica, retry_failed
+from argosy.serving.versions import PROVIDER
 
 _TICK_S = 0.1
 _MEMORY_SHARE = 0.6  # of the machine's; the rest is for training, the platform and the system
@@ -21,8 +22,9 @@ _LOOK_AGAIN_S = 2.0  # even if the version says that nothing has changed
 class Reconciler:
     """One per platform, in its worker. All engines are children of this process and die with it."""
 
-    def __init__(self, settings: Settings, database: Database, blobs: Blobs) -> None:
-        self._settings, self._database, self._blobs = settings, database, blobs
+    def __init__(self, settings: Settings, database: Database, blobs: Blobs, vault: Vault | None = None) -> None:
+        """``vault`` opens projects' tokens for hubs; without one, none is used."""
+        self._settings, self._database, self._blobs, self._vault = settings, database, blobs, vault
         self._keepers: dict[str, Keeper] = {}
         self._seen_version: int | None = None
         self._looked_at = 0.0
@@ -70,12 +72,12 @@ class Reconciler:
         if looks:
             for deployment in wanted:
                 keeper = self._keepers.get(deployment.id)
-                if deployment.engine == PROVIDER:
+                if deployment.spec.engine == PROVIDER:
                     if keeper is None:
                         continue
                     deployment = replace(deployment, desired="stopped", state="stopped")  # its own engine is not needed
                 if keeper is None:
-                    keeper = Keeper(deployment, self._settings, self._database, self._blobs, self)
+                    keeper = Keeper(deployment, self._settings, self._database, self._blobs, self, self._vault)
                     self._keepers[deployment.id] = keeper
                 keeper.look(deployment)
             self._seen_version, self._looked_at = version, time.monotonic()

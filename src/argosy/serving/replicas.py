@@ -23,9 +23,13 @@ _NUMBER_CANARIES: dict[str, tuple[str, dict[str, Any], str]] = {
 class Replica:
     """An engine process of ours. Its files lie in ``folder``: what it was told, and what it said."""
 
-    def __init__(self, engine: str, spec: EngineSpec, folder: Path, log: Path) -> None:
-        """Start it; ``spec.ready_file`` is filled in here. Raises OSError."""
-        self.id, self.engine = new_id("rep_"), engine
+    def __init__(
+        self, engine: str, spec: EngineSpec, folder: Path, log: Path, *, version: int = 0, memory_bytes: int = 0
+    ) -> None:
+        """Start it; ``spec.ready_file`` is filled in here. ``version`` is its deployment's, ``memory_bytes`` what it is
+        going to take. Raises OSError.
+        """
+        self.id, self.version, self.memory_bytes = new_id("rep_"), version, memory_bytes
         folder.mkdir(parents=True, exist_ok=True)
         self._spec_file, self._ready_file = folder / f"{self.id}.json", folder / f"{self.id}.ready"
         self.spec = EngineSpec(**{**vars(spec), "ready_file": str(self._ready_file)})

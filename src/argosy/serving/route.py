@@ -5,7 +5,8 @@ from typing import Any
 
 from argosy.catalog import Provider, adapters_of, cards, list_providers
 from argosy.runtime import Transaction
-from argosy.serving.store import PROVIDER, list_deployments, ready_replicas
+from argosy.serving.store import list_deployments, ready_replicas
+from argosy.serving.versions import PROVIDER
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,9 @@ def _provided(tx: Transaction) -> list[Route]:
     providers = {provider.name: provider for provider in list_providers(tx)}
     found = []
     for deployment in list_deployments(tx):
-        provider = providers.get(str(deployment.detail.get("provider")))
-        if deployment.engine == PROVIDER and deployment.desired == "running" and provider:
+        spec = deployment.spec
+        provider = providers.get(spec.provider or "")
+        if spec.engine == PROVIDER and deployment.desired == "running" and provider:
             found.append(
                 Route(
                     model=deployment.model,
@@ -79,7 +81,7 @@ def _provided(tx: Transaction) -> list[Route]:
                     replica_id="",
                     modality=modality_of(deployment.model),
                     provider=provider,
-                    provider_model=str(deployment.detail["provider_model"]),
+                    provider_model=spec.provider_model or deployment.model,
                 )
             )
     return found

@@ -1,16 +1,22 @@
-"""All SQL about deployments and replicas. Both are the platform's: a base model is served once, for all projects."""
+"""All SQL about deployments, their versions, and replicas, which serve all projects: a base model is served once."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
-from argosy.core import NotFound, new_id, now, now_us
+from argosy.core import Conflict, NotFound, new_id, now, now_us
 from argosy.runtime import Transaction, bump_version
+from argosy.serving.tables import deployment_versions as versions
 from argosy.serving.tables import deployments, replicas
+from argosy.serving.versions import PROVIDER, DeploymentVersion, Spec
 
-PROVIDER = "provider"
-"""The engine of deployments that a provider answers for: there are no replicas, and nothing to reconcile."""
+_WITH_SPEC = select(
+    deployments, *(versions.c[name] for name in ("engine", "quantisation", "provider", "provider_model"))
+).join(
+    versions,
+    (versions.c.deployment_id == deployments.c.id) & (versions.c.number == deployments.c.version),
+)
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,12 @@ class Deployment:
     project_id: str
     """Who asked for it."""
     model: str
-    engine: str
+    version: int
+    """Number of the version that is wanted."""
+    spec: Spec
+    """Of that version."""
+    replicas: int
+    """How many engines are to share its requests."""
     state: str
     """pulling | fitting | starting | ready | idle (unloaded until a request comes) | failed | stopped."""
     desired: str
@@ -43,6 +54,7 @@ class ReplicaRow:
 
     id: str
     deployment_id: str
+    version: int
     pid: int
     born: int
     url: str | None
@@ -55,42 +67,89 @@ class ReplicaRow:
     started_at: int
 
 
-def want_provided(tx: Transaction, project_id: str, model: str, provider: str, provider_model: str) -> Deployment:
-    """Have a provider answer for a model, from this transaction on."""
-    want_deployment(tx, project_id, model, PROVIDER)
-    detail = {"provider": provider, "provider_model": provider_model}
-    values = {"state": "ready", "detail": detail, "updated_at": now()}
-    tx.execute(update(deployments).where(deployments.c.model == model).values(values))
-    bump_version(tx)
-    return find_deployment(tx, model)
-
-
 def want_deployment(
-    tx: Transaction, project_id: str, model: str, engine: str, idle_unload_s: int | None = None
+    tx: Transaction,
+    project_id: str,
+    model: str,
+    spec: Spec,
+    idle_unload_s: int | None = None,
+    replicas: int | None = None,
 ) -> Deployment:
-    """Ask for a model to be served: new, again after it was stopped or failed, or unchanged if it runs already.
+    """Ask for a model to be served: new, as a new version, again after it was stopped or failed, or as it runs already.
 
-    ``idle_unload_s``: None leaves it as it is, 0 is never.
+    ``idle_unload_s``: None leaves it as it is, 0 is never. ``replicas``: None leaves their number, 1 at first.
     """
-    unload = {} if idle_unload_s is None else {"idle_unload_s": idle_unload_s or None}
-    row = tx.execute(select(deployments).where(deployments.c.model == model)).one_or_none()
+    row = tx.execute(_WITH_SPEC.where(deployments.c.model == model)).one_or_none()
     if row is None:
-        fields = {"id": new_id("dep_"), "project_id": project_id, "model": model, "created_at": now()}
-        tx.execute(insert(deployments).values(**fields, **_fresh(engine), idle_unload_s=idle_unload_s or None))
-    elif row.desired == "stopped" or row.state == "failed" or row.engine != engine:
-        tx.execute(update(deployments).where(deployments.c.id == row.id).values(_fresh(engine) | unload))
-    elif unload and row.idle_unload_s != unload["idle_unload_s"]:
-        tx.execute(update(deployments).where(deployments.c.id == row.id).values(unload))
-    else:
-        return _deployment(row)
+        fields = {"id": (made := new_id("dep_")), "project_id": project_id, "model": model, "created_at": now()}
+        rest = {"version": 1, "replicas": replicas or 1, "idle_unload_s": idle_unload_s or None}
+        tx.execute(insert(deployments).values(**fields, **rest, **_fresh(spec)))
+        add_version(tx, made, spec)
+        bump_version(tx)
+        return find_deployment(tx, made)
+    found = _deployment(row)
+    values: dict[str, Any] = {}
+    if idle_unload_s is not None and found.idle_unload_s != (idle_unload_s or None):
+        values["idle_unload_s"] = idle_unload_s or None
+    if replicas is not None and found.replicas != replicas:
+        values["replicas"] = replicas
+    if spec != found.spec:
+        values |= _moved(found, add_version(tx, found.id, spec), spec)
+    elif found.desired == "stopped" or found.state == "failed":
+        values |= _fresh(spec)
+    if not values:
+        return found
+    tx.execute(update(deployments).where(deployments.c.id == found.id).values(values))
     bump_version(tx)
-    return _deployment(tx.execute(select(deployments).where(deployments.c.model == model)).one())
+    return find_deployment(tx, found.id)
 
 
-def _fresh(engine: str) -> dict[str, Any]:
+def roll_back(tx: Transaction, deployment_id: str, number: int | None = None) -> Deployment:
+    """Have an earlier version served again: ``number``, or the last one before this that did not fail.
+
+    Raises NotFound for a number that it never had, Conflict if there is nothing to go back to.
+    """
+    found = find_deployment(tx, deployment_id)
+    known = {version.number: version for version in list_versions(tx, found.id)}
+    if number is None:
+        number = max((one for one in known if one < found.version and known[one].error is None), default=None)
+        if number is None:
+            raise Conflict(
+                f"'{found.model}' has no version before {found.version} to go back to.", code="no_earlier_version"
+            )
+    if number not in known:
+        raise NotFound(
+            f"'{found.model}' has no version {number}. It has {', '.join(map(str, known))}.", code="version_not_found"
+        )
+    if number != found.version:
+        values = _moved(found, number, known[number].spec)
+        tx.execute(update(deployments).where(deployments.c.id == found.id).values(values))
+        bump_version(tx)
+    return find_deployment(tx, found.id)
+
+
+def give_up_version(tx: Transaction, deployment_id: str, number: int, error: str, serving: int) -> Deployment:
+    """A version could not be served while engines of another still are: these are what is wanted again."""
+    set_outcome(tx, deployment_id, number, error=error)
+    tx.execute(update(deployments).where(deployments.c.id == deployment_id).values(version=serving))
+    refused = {"version": number, "error": error}
+    set_state(tx, deployment_id, "ready", rollout=None, refused=refused)
+    bump_version(tx)
+    return find_deployment(tx, deployment_id)
+
+
+def _moved(found: Deployment, number: int, spec: Spec) -> dict[str, Any]:
+    """The columns of a deployment that moves to another version. What answers goes on until its successor does."""
+    values: dict[str, Any] = {"version": number, "updated_at": now()}
+    answers = found.desired == "running" and found.state in ("ready", "idle")
+    if not answers or PROVIDER in (spec.engine, found.spec.engine):
+        return values | _fresh(spec)
+    return values
+
+
+def _fresh(spec: Spec) -> dict[str, Any]:
     return {
-        "engine": engine,
-        "state": "pulling",
+        "state": "ready" if spec.engine == PROVIDER else "pulling",
         "desired": "running",
         "detail": {},
         "error": None,
@@ -98,12 +157,35 @@ def _fresh(engine: str) -> dict[str, Any]:
     }
 
 
+def add_version(tx: Transaction, deployment_id: str, spec: Spec) -> int:
+    """Record the next version; returns its number. The deployment does not change by it."""
+    last = tx.execute(select(func.max(versions.c.number)).where(versions.c.deployment_id == deployment_id)).scalar()
+    number = int(last or 0) + 1
+    tx.execute(insert(versions).values(deployment_id=deployment_id, number=number, created_at=now(), **asdict(spec)))
+    return number
+
+
+def list_versions(tx: Transaction, deployment_id: str) -> list[DeploymentVersion]:
+    """All versions of a deployment, oldest first."""
+    query = select(versions).where(versions.c.deployment_id == deployment_id).order_by(versions.c.number)
+    return [DeploymentVersion(row.number, _spec(row), row.fit, row.error, row.created_at) for row in tx.execute(query)]
+
+
+def set_outcome(
+    tx: Transaction, deployment_id: str, number: int, *, fit: dict[str, Any] | None = None, error: str | None = None
+) -> None:
+    """Record how serving a version turned out: what it was fitted with, or why it failed."""
+    where = (versions.c.deployment_id == deployment_id) & (versions.c.number == number)
+    values: dict[str, Any] = {"error": error} if fit is None else {"fit": fit, "error": error}
+    tx.execute(update(versions).where(where).values(values))
+
+
 def stop_deployment(tx: Transaction, deployment_id: str) -> Deployment:
     """Ask for it to be drained and stopped. Raises NotFound."""
     found = find_deployment(tx, deployment_id)
     if found.desired != "stopped":
         values = {"desired": "stopped", "updated_at": now()} | (
-            {"state": "stopped"} if found.engine == PROVIDER else {}
+            {"state": "stopped"} if found.spec.engine == PROVIDER else {}
         )
         tx.execute(update(deployments).where(deployments.c.id == found.id).values(values))
         bump_version(tx)
@@ -113,7 +195,7 @@ def stop_deployment(tx: Transaction, deployment_id: str) -> Deployment:
 def find_deployment(tx: Transaction, name: str) -> Deployment:
     """By id or by the model's name. Raises NotFound."""
     where = deployments.c.id if name.startswith("dep_") else deployments.c.model
-    row = tx.execute(select(deployments).where(where == name)).one_or_none()
+    row = tx.execute(_WITH_SPEC.where(where == name)).one_or_none()
     if row is None:
         raise NotFound(
             f"There is no deployment '{name}'. List them with 'argosy deployments', or make one with 'argosy deploy'.",
@@ -124,7 +206,7 @@ def find_deployment(tx: Transaction, name: str) -> Deployment:
 
 def list_deployments(tx: Transaction) -> list[Deployment]:
     """All of the platform, oldest first."""
-    return [_deployment(row) for row in tx.execute(select(deployments).order_by(deployments.c.id))]
+    return [_deployment(row) for row in tx.execute(_WITH_SPEC.order_by(deployments.c.id))]
 
 
 def set_state(tx: Transaction, deployment_id: str, state: str, error: str | None = None, **detail: object) -> None:
@@ -183,10 +265,14 @@ def list_replicas(tx: Transaction, deployment_id: str | None = None) -> list[Rep
 
 
 def ready_replicas(tx: Transaction) -> list[Row[Any]]:
-    """The replicas that answer now, oldest first, each with its deployment's ``model`` and ``engine``."""
+    """The replicas that answer now, oldest first, each with its deployment's ``model`` and its version's ``engine``."""
     ready = (
-        select(replicas, deployments.c.model, deployments.c.engine)
+        select(replicas, deployments.c.model, versions.c.engine)
         .join(deployments, deployments.c.id == replicas.c.deployment_id)
+        .join(
+            versions,
+            (versions.c.deployment_id == replicas.c.deployment_id) & (versions.c.number == replicas.c.version),
+        )
         .where(replicas.c.state == "ready")
         .order_by(replicas.c.id)
     )
@@ -194,4 +280,10 @@ def ready_replicas(tx: Transaction) -> list[Row[Any]]:
 
 
 def _deployment(row: Row[Any]) -> Deployment:
-    return Deployment(**row._mapping)
+    fields = {name: value for name, value in row._mapping.items() if name in deployments.c}
+    return Deployment(spec=_spec(row), **fields)
+
+
+def _spec(row: Any) -> Spec:
+    """The spec in a row that has a version's columns."""
+    return Spec(row.engine, row.quantisation, row.provider, row.provider_model)

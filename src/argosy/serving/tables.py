@@ -1,4 +1,4 @@
-"""Tables of serving: what is wanted (deployments) and what runs (replicas)."""
+"""Tables of serving: what is wanted (deployments, and the versions of each) and what runs (replicas)."""
 
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, String, Table, Text
 
@@ -10,7 +10,8 @@ deployments = Table(
     Column("id", String(64), primary_key=True),
     Column("project_id", String(64), ForeignKey("projects.id"), nullable=False),
     Column("model", String(255), nullable=False, unique=True),
-    Column("engine", String(32), nullable=False),
+    Column("version", Integer, nullable=False),  # the one that is wanted
+    Column("replicas", Integer, nullable=False),  # how many engines are to share its requests
     Column("state", String(16), nullable=False),
     Column("desired", String(16), nullable=False),
     Column("detail", JSON, nullable=False),
@@ -21,11 +22,27 @@ deployments = Table(
     Column("asked_us", BigInteger),  # when a request last found it unloaded
 )
 
+# What a deployment is to be served with. Numbered from 1; a row is never changed, but for how it turned out.
+deployment_versions = Table(
+    "deployment_versions",
+    metadata,
+    Column("deployment_id", String(64), ForeignKey("deployments.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("engine", String(32), nullable=False),
+    Column("quantisation", String(16)),  # absent: the best that fitting finds
+    Column("provider", String(40)),
+    Column("provider_model", String(200)),
+    Column("fit", JSON),  # what was measured, and the file that was chosen
+    Column("error", Text),  # why it could not be served
+    Column("created_at", BigInteger, nullable=False),
+)
+
 replicas = Table(
     "replicas",
     metadata,
     Column("id", String(64), primary_key=True),
     Column("deployment_id", String(64), ForeignKey("deployments.id"), nullable=False, index=True),
+    Column("version", Integer, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("born", BigInteger, nullable=False),  # with the pid it names one process for ever
     Column("url", String(255)),

@@ -132,7 +132,7 @@ async def test_a_hosted_card_names_its_provider(api):
         await api.client().post("/deployments", body={"model": "gpt-6-luna"}, cast_to=dict)
     await api.client().post("/providers", body={"name": "openai", "key": "sk-x"}, cast_to=dict)
     made = await api.client().post("/deployments", body={"model": "gpt-6-luna"}, cast_to=dict)
-    assert (made["engine"], made["state"], made["detail"]["provider"]) == ("provider", "ready", "openai")
+    assert (made["engine"], made["state"], made["provider"]) == ("provider", "ready", "openai")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """``/v1/catalog``: all models that are known, what fits here, and what the caller's project made of them."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -56,15 +55,16 @@ def list_cards(
 
 
 class NewModel(BaseModel):
-    """A model to import from a file on the platform's machine."""
+    """A model to import, from the platform's machine or from a hub."""
 
     model_config = ConfigDict(extra="forbid")
 
     path: str = Field(min_length=1, max_length=4096)
-    """A GGUF file. It is read, never run."""
-    name: str = Field(min_length=1, max_length=63)
-    licence: str
-    """Id of a licence of the catalog: what the file's owner allows."""
+    """A GGUF file, a folder of safetensors, or ``hf:org/name[@revision][/file.gguf]``. It is read, never run."""
+    name: str | None = Field(default=None, min_length=1, max_length=63)
+    """What callers will send; left out, from the file's or repository's name."""
+    licence: str | None = None
+    """Id of a licence of the catalog: what the owner allows. Left out, as the hub says it."""
     title: str = ""
     publisher: str = ""
     family: str = ""
@@ -74,14 +74,15 @@ class NewModel(BaseModel):
 
 @router.post("")
 def import_model(body: NewModel, platform: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
-    """Write a card for a file of weights: what it is, whether an engine runs it, and what it costs in memory."""
-    path = Path(body.path)
-    given = Description(body.name, body.licence, body.title, body.publisher, body.family, body.modality)
-    card = catalog.card_of_file(path, given)
+    """Write a card for a model: what it is, whether an engine runs it, and what it costs in memory."""
+    with platform.database.read() as tx:
+        environment = catalog.hub_environment(tx, caller.project_id, platform.vault)
+    name = body.name or catalog.plain_id(body.path.removesuffix("/").removesuffix(".gguf"))
+    given = Description(name, body.licence or "", body.title, body.publisher, body.family, body.modality)
+    card, cost = catalog.import_card(body.path, given, environment)
     with platform.database.write() as tx:
         catalog.add_card(tx, caller.project_id, card)
         catalog.load_cards(tx)
-    cost = catalog.cost_of(path)
     return _card(card) | {"cost": {"weights_bytes": cost.weights, "bytes_per_token": cost.per_token}}
 
 
@@ -101,6 +102,16 @@ def remove_model(name: str, platform: PlatformParts, caller: AdminCaller) -> dic
 def retrieve_card(name: str, caller: InferenceCaller) -> dict[str, Any]:
     """One card: what the model is, under which terms, where it comes from, what it costs."""
     return _card(catalog.card(name))
+
+
+@router.get("/{name}/fit")
+def retrieve_fit(name: str, platform: PlatformParts, caller: InferenceCaller) -> dict[str, Any]:
+    """Whether a model fits this machine, in which form of its weights, and what it then does and costs.
+
+    Estimated from its card; measured, and the rule applied, once it was deployed here or ``argosy fit`` has run.
+    """
+    card = catalog.card(name)
+    return serving.fit_document(card, platform.settings)
 
 
 @router.get("/{name}/versions")

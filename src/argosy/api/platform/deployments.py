@@ -1,15 +1,16 @@
 """``/v1/deployments``: base models that this platform is to serve, and how far each is."""
 
-from typing import Any
+from dataclasses import asdict
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from argosy import billing, serving
 from argosy.api.context import AdminCaller, InferenceCaller, PlatformParts
 from argosy.catalog import Prices
 from argosy.runtime import Transaction
-from argosy.serving import Deployment, ReplicaRow
+from argosy.serving import Deployment, DeploymentVersion, ReplicaRow
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
 
@@ -49,17 +50,36 @@ class NewDeployment(BaseModel):
     """Unload its engine after so many seconds without a request; the next one loads it again. 0: never; left out: as
     it was.
     """
+    replicas: int | None = Field(default=None, ge=1, le=16)
+    """How many engines share its requests, and the cores; left out, as it was, or one."""
+    quantisation: str | None = Field(default=None, max_length=16)
+    """The form of its weights, such as ``Q8_0``, or ``best``, as fitting finds; left out, as it was, or the best."""
     prices: NewPrices | None = None
     """What a call costs here; left out, what the card says."""
 
 
+class Target(BaseModel):
+    """Where to go back to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int | None = Field(default=None, ge=1)
+    """Left out, the last one before the present that did not fail."""
+
+
 @router.post("")
 def create_deployment(body: NewDeployment, platform: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
-    """Ask for a model to be pulled, fitted and started. Returns at once; repeat it to retry after a failure."""
+    """Ask for a model to be pulled, fitted and started. Returns at once; repeat it to retry after a failure.
+
+    For a model that is served already, what differs becomes a new version, which takes over when it is ready.
+    """
     with platform.database.write() as tx:
         provided = serving.Provided(body.provider, body.provider_model or body.model) if body.provider else None
         prices = body.prices.prices() if body.prices else None
-        made = serving.deploy(tx, caller.project_id, body.model, body.engine, provided, prices, body.idle_unload_s)
+        made = serving.deploy(
+            tx, caller.project_id, body.model, body.engine, provided, prices,
+            body.idle_unload_s, body.replicas, body.quantisation,
+        )  # fmt: skip
         return _wire(tx, made, serving.list_replicas(tx, made.id))
 
 
@@ -78,6 +98,36 @@ def retrieve_deployment(deployment: str, platform: PlatformParts, caller: Infere
     with platform.database.read() as tx:
         found = serving.find_deployment(tx, deployment)
         return _wire(tx, found, serving.list_replicas(tx, found.id))
+
+
+@router.get("/{deployment}/versions")
+def list_versions(deployment: str, platform: PlatformParts, caller: InferenceCaller) -> dict[str, Any]:
+    """All that it was ever to be served with, oldest first, and what was measured."""
+    with platform.database.read() as tx:
+        found = serving.find_deployment(tx, deployment)
+        data = [_version(one, wanted=one.number == found.version) for one in serving.list_versions(tx, found.id)]
+    return {"object": "list", "data": data, "has_more": False}
+
+
+@router.post("/{deployment}/rollback")
+def roll_back(deployment: str, body: Target, platform: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
+    """Serve an earlier version again. The present one answers until that is ready."""
+    with platform.database.write() as tx:
+        found = serving.roll_back(tx, serving.find_deployment(tx, deployment).id, body.version)
+        return _wire(tx, found, serving.list_replicas(tx, found.id))
+
+
+@router.get("/{deployment}/logs")
+def read_logs(
+    deployment: str,
+    platform: PlatformParts,
+    caller: AdminCaller,
+    lines: Annotated[int, Query(ge=1, le=10_000)] = 200,
+) -> dict[str, Any]:
+    """The last lines that its engines wrote. They hold no prompts and no answers."""
+    with platform.database.read() as tx:
+        found = serving.find_deployment(tx, deployment)
+    return {"object": "deployment.logs", "lines": serving.last_lines(platform.settings.home, found.model, lines)}
 
 
 @router.delete("/{deployment}")
@@ -99,13 +149,21 @@ def _wire(tx: Transaction, deployment: Deployment, rows: list[ReplicaRow]) -> di
         "id": deployment.id,
         "object": "deployment",
         "model": deployment.model,
-        "engine": deployment.engine,
+        **asdict(deployment.spec),
+        "version": deployment.version,
         "state": state,
         "error": deployment.error,
         "detail": deployment.detail,
         "prices": price and {field: getattr(price, field) for field in fields},
+        "replicas_wanted": deployment.replicas,
         "replicas": [
-            {"id": row.id, "state": row.state, "adapters": len(row.adapters), "error": row.error}
+            {
+                "id": row.id,
+                "version": row.version,
+                "state": row.state,
+                "adapters": len(row.adapters),
+                "error": row.error,
+            }
             for row in rows
             if row.deployment_id == deployment.id
         ],
@@ -113,3 +171,8 @@ def _wire(tx: Transaction, deployment: Deployment, rows: list[ReplicaRow]) -> di
         "created_at": deployment.created_at,
         "updated_at": deployment.updated_at,
     }
+
+
+def _version(version: DeploymentVersion, *, wanted: bool) -> dict[str, Any]:
+    return {"object": "deployment.version", **asdict(version.spec), "version": version.number, "wanted": wanted,
+            "fit": version.fit, "error": version.error, "created_at": version.created_at}  # fmt: skip

@@ -6,11 +6,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from argosy import catalog
-from argosy.api.context import AdminCaller, Platform, PlatformParts
+from argosy.api.context import AdminCaller, Platform, PlatformParts, vault_of
 from argosy.catalog import Provider
 from argosy.catalog.provider import Auth
-from argosy.core import Unavailable, new_id, now
-from argosy.runtime import Vault
+from argosy.core import new_id, now
 
 router = APIRouter(prefix="/v1/providers", tags=["providers"])
 
@@ -47,7 +46,7 @@ def add_provider(body: NewProvider, platform: PlatformParts, caller: AdminCaller
         hint=f"…{key[-4:]}" if len(key) >= 12 else "",
         created_at=now(),
     )
-    sealed = _vault(platform).seal(key, made.purpose) if key else None
+    sealed = vault_of(platform).seal(key, made.purpose) if key else None
     made = Provider(**{**vars(made), "secret": sealed})
     with platform.database.write() as tx:
         catalog.add_provider(tx, made)
@@ -75,14 +74,14 @@ def list_known(caller: AdminCaller) -> dict[str, Any]:
 @router.get("/{name}/models")
 def list_models(name: str, platform: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
     """Ask the provider which models it offers to this key."""
-    found = catalog.offered_models(_find(platform, name), _vault(platform))
+    found = catalog.offered_models(_find(platform, name), vault_of(platform))
     return {"object": "list", "data": [{"id": one, "object": "provider_model"} for one in found], "has_more": False}
 
 
 @router.post("/{name}/test")
 def test_provider(name: str, platform: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
     """Reach the provider with its key, and say how many models it offers. Fails with what is wrong."""
-    found = catalog.offered_models(_find(platform, name), _vault(platform))
+    found = catalog.offered_models(_find(platform, name), vault_of(platform))
     return {"object": "provider_test", "name": name, "ok": True, "models": len(found)}
 
 
@@ -97,12 +96,6 @@ def remove_provider(name: str, platform: PlatformParts, caller: AdminCaller) -> 
 def _find(platform: Platform, name: str) -> Provider:
     with platform.database.read() as tx:
         return catalog.find_provider(tx, name)
-
-
-def _vault(platform: Platform) -> Vault:
-    if platform.vault is None:
-        raise Unavailable("This process has no vault for keys.", code="vault_missing", retry_after_s=60)
-    return platform.vault
 
 
 def _wire(provider: Provider) -> dict[str, Any]:

@@ -21,9 +21,9 @@ def main(arguments: list[str]) -> None:
     """Load, announce the port, and serve until told to end."""
     spec = EngineSpec.read(Path(arguments[0]))
     ready_file = Path(spec.ready_file)
-    # Threads that wait must sleep, not spin: with one busy neighbour on two cores, spinning cost two thirds of the
-    # speed of a single stream (39 against 118 tokens/s), and sleeping cost nothing that could be measured.
+    # Threads that wait for one another spin for a moment, then sleep: see docs/decisions/0015.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("GOMP_SPINCOUNT", "300")
     try:
         import xllamacpp
     except ImportError:
