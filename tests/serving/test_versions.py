@@ -120,6 +120,16 @@ def test_replicas_share_the_requests_and_can_be_fewer_again(platform: Platform, 
     assert set(load.end()) == {"right"}
 
 
+def test_replicas_stay_within_the_memory_of_all_engines(platform: Platform) -> None:
+    platform.reconciler.budget_bytes = 2  # each is said to take one byte
+    platform.deploy(replicas=3)
+    platform.until(lambda: len(serving(platform)) == 2)
+    for _ in range(10):
+        platform.reconciler.tick()
+        time.sleep(0.05)
+    assert (len(platform.replicas()), platform.state()) == (2, "ready")
+
+
 def test_one_of_several_replicas_that_dies_is_replaced_while_the_others_answer(platform: Platform) -> None:
     platform.deploy(replicas=2)
     platform.until(lambda: len(serving(platform)) == 2)

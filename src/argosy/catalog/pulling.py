@@ -17,6 +17,7 @@ from argosy.catalog.model_card import FileSource, HubSource, ModelCard, WeightsF
 from argosy.catalog.model_card import Source as CardSource
 from argosy.catalog.sources import Source, copies, sources_of
 from argosy.core import OutOfSpace, UpstreamFailed
+from argosy.runtime import publish
 
 _SCRATCH, _PART = ".pull-", ".part-"
 
@@ -141,7 +142,7 @@ def _fetch(source: Source, file: WeightsFile, target: Path, progress: Callable[[
             lambda done: progress(Progress(f"Getting {file.name} from {source.label}", done, file.size_bytes)),
         )
         if _is_right(path, file):
-            return _publish(path, target)
+            return publish(path, target)
         path.unlink()
     if have:
         progress(Progress(f"What was left of an earlier download of {file.name} was damaged; getting it all again"))
@@ -149,21 +150,6 @@ def _fetch(source: Source, file: WeightsFile, target: Path, progress: Callable[[
     raise UpstreamFailed(
         f"The file from {source.label} is not the one on the model's card, so it was refused.", code="wrong_digest"
     )
-
-
-def _publish(path: Path, target: Path) -> None:
-    """Move the file to its place so that a power cut leaves it there whole, or not there."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.replace(path, target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _is_right(path: Path, file: WeightsFile) -> bool:

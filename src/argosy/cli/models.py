@@ -72,6 +72,8 @@ def fit(name: ModelArgument, home: HomeOption = None, as_json: JsonOption = Fals
     if cost := found["cost"]:
         say = [format_money(cost[field], cost["currency"]) for field in ("input_per_million", "output_per_million")]
         print(f"At full load a million tokens cost {say[0]} read and {say[1]} written.")
+        if (characters := cost["output_per_60000_characters"]) is not None:
+            print(f"60,000 characters written cost {format_money(characters, cost['currency'])}.")
     else:
         print("Set ARGOSY_MACHINE_PRICE, such as '0.25 USD' an hour, to see what a million tokens cost.")
 

@@ -5,7 +5,7 @@ from argosy.runtime.database import Database, Transaction, is_outage, metadata
 from argosy.runtime.heartbeats import beat, seconds_since_beat
 from argosy.runtime.vault import Vault, open_vault
 from argosy.runtime.versions import bump_version, read_version
-from argosy.runtime.whole_file import whole_file
+from argosy.runtime.whole_file import publish, whole_file
 
 __all__ = [
     "Blobs",
@@ -17,6 +17,7 @@ __all__ = [
     "is_outage",
     "metadata",
     "open_vault",
+    "publish",
     "read_version",
     "seconds_since_beat",
     "whole_file",

@@ -16,11 +16,16 @@ def whole_file(target: Path) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         yield temporary
-        _sync(temporary)
-        os.replace(temporary, target)
-        _sync(target.parent)
+        publish(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def publish(path: Path, target: Path) -> None:
+    """Move a file to its place so that a power cut leaves it there whole, or not there."""
+    _sync(path)
+    os.replace(path, target)
+    _sync(target.parent)
 
 
 def _clear(target: Path) -> None:

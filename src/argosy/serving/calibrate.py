@@ -14,8 +14,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from argosy.catalog import Tensor, Weights, open_weights
-from argosy.serving.quantise import write_with
+from argosy.catalog import Weights, open_weights
+from argosy.serving.quantise import stored_rows, write_with
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,19 +153,9 @@ class _Pass:
 
         tensor = self._tensors[name]
         found: Array = gguf.dequantize(
-            _stored(self._data, self._weights, tensor), gguf.GGMLQuantizationType(tensor.form)
+            stored_rows(self._data, self._weights, tensor), gguf.GGMLQuantizationType(tensor.form)
         ).reshape(tensor.dimensions[::-1])
         return found
-
-
-def _stored(data: "Array", weights: Weights, tensor: Tensor) -> "Array":
-    import gguf
-
-    per_block, block_bytes = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType(tensor.form)]
-    start = weights.data_start + tensor.offset
-    size = math.prod(tensor.dimensions) // per_block * block_bytes
-    rows: Array = data[start : start + size].reshape(tensor.dimensions[1], -1)
-    return rows
 
 
 @dataclass

@@ -169,7 +169,9 @@ class Keeper:
                 f"{self._memory.budget_bytes / 2**30:.1f} GiB together. Set ARGOSY_ENGINE_MEMORY_GB if there is more."
             )
             return False
-        if self._memory.make_room(self, needed):
+        taken = sum(one.replica.memory_bytes for one in self._running)
+        fits = taken + needed <= self._memory.budget_bytes  # else no other model makes room for one more replica
+        if fits and self._memory.make_room(self, taken + needed):
             return True
         self._tell("starting", "Waiting for the memory of other models")
         return False

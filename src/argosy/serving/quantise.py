@@ -59,11 +59,16 @@ def _write(weights: Weights, file: IO[bytes], form: str, pack: "Callable[[Tensor
     data = np.memmap(weights.path, np.uint8, "r")
     for tensor, packed in zip(weights.tensors, forms, strict=True):
         _pad(file, weights.alignment)
-        start = weights.data_start + tensor.offset
-        stored = data[start : start + _size(tensor.dimensions, tensor.form)]
+        stored = stored_rows(data, weights, tensor)
         if packed != tensor.form:
-            stored = pack(tensor, stored.reshape(math.prod(tensor.dimensions[1:]), -1))
+            stored = pack(tensor, stored)
         file.write(stored.tobytes())
+
+
+def stored_rows(data: "Array", weights: Weights, tensor: Tensor) -> "Array":
+    """A tensor's bytes out of all of the file's (rows by bytes)."""
+    start = weights.data_start + tensor.offset
+    return data[start : start + _size(tensor.dimensions, tensor.form)].reshape(math.prod(tensor.dimensions[1:]), -1)
 
 
 def _header(weights: Weights, forms: list[int], file_type: int) -> bytes:
