@@ -1,13 +1,17 @@
 """Migrations lead to exactly the tables that the code uses, on both databases, however often and together they run."""
 
+import sqlite3
 import threading
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import JSON, Boolean, Integer, LargeBinary, MetaData, Table, func, insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 import argosy.app  # noqa: F401 (imports every package, and so registers every table)
 from argosy.runtime import Database, metadata
-from argosy.runtime.migrations import is_current, migrate
+from argosy.runtime.migrations import is_current, migrate, revisions
 
 
 def test_the_migrated_database_is_the_one_the_code_expects(empty_database):
@@ -21,6 +25,50 @@ def test_migrating_twice_changes_nothing(empty_database):
     migrate(empty_database)
     migrate(empty_database)
     assert is_current(empty_database) is True
+
+
+@pytest.mark.parametrize("revision", revisions()[:-1])
+def test_a_database_that_is_in_use_keeps_every_row(empty_database, revision):
+    migrate(empty_database, revision)
+    kept = fill(empty_database)
+    assert kept >= {"projects", "deployments", "replicas"}
+    migrate(empty_database)
+    with empty_database.read() as tx:
+        assert {name for name in kept if not tx.execute(text(f"SELECT count(*) FROM {name}")).scalar()} == set()
+        assert tx.execute(text("SELECT name FROM projects")).scalars().all() == ["row"]
+
+
+def test_sqlite_checks_foreign_keys_after_a_rebuild_and_in_it(home):
+    database = Database(f"sqlite:///{home / 'argosy.sqlite'}")
+    migrate(database)
+    orphan = text("INSERT INTO projects (id, organization_id, name, created_at) VALUES ('p', 'nobody', 'p', 1)")
+    with pytest.raises(sqlite3.IntegrityError, match="projects"), database.rebuild() as tx:
+        tx.execute(orphan)
+    with pytest.raises(IntegrityError), database.write() as tx:
+        tx.execute(orphan)
+
+
+def fill(database):
+    """One row in every table of the database as it stands, whatever its columns; the tables' names."""
+    found = MetaData()
+    found.reflect(database.engine)
+    tables = [table for table in found.sorted_tables if table.name != "alembic_version"]
+    with database.write() as tx:
+        for table in tables:
+            if not tx.execute(select(func.count()).select_from(table)).scalar():
+                tx.execute(insert(table).values(row_of(table, tx)))
+    return {table.name for table in tables}
+
+
+def row_of(table: Table, tx):
+    return {column.name: value_of(column, tx) for column in table.columns}
+
+
+def value_of(column, tx):
+    for key in column.foreign_keys:
+        return tx.execute(select(key.column)).scalars().first()
+    kinds = {Boolean: True, Integer: 1, LargeBinary: b"bytes", JSON: {}}
+    return next((value for kind, value in kinds.items() if isinstance(column.type, kind)), "row")
 
 
 def test_processes_that_migrate_at_once_take_turns(empty_database):

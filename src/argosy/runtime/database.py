@@ -59,6 +59,28 @@ class Database:
         with self.engine.connect().execution_options(argosy_read=True) as connection, connection.begin():
             yield connection
 
+    @contextmanager
+    def rebuild(self) -> Iterator[Transaction]:
+        """A `write` in which tables may change shape.
+
+        SQLite alters a table by dropping it and renaming its new form, which rows that refer to it would forbid: there
+        foreign keys are checked once, before the commit. Raises sqlite3.IntegrityError if a row would refer to nothing.
+        """
+        if not self.is_sqlite:
+            with self.write() as tx:
+                yield tx
+            return
+        with self.engine.connect() as connection:
+            driver: Any = connection.connection.dbapi_connection
+            driver.execute("PRAGMA foreign_keys=OFF")  # without effect inside a transaction, so before it
+            try:
+                with connection.begin():
+                    yield connection
+                    if lost := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+                        raise sqlite3.IntegrityError(f"rows would refer to nothing: {lost[:3]}")
+            finally:
+                driver.execute("PRAGMA foreign_keys=ON")
+
     def close(self) -> None:
         """Close all pooled connections."""
         self.engine.dispose()

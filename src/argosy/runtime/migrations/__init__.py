@@ -14,12 +14,21 @@ from argosy.runtime.database import Database, Transaction, metadata
 _LOCK = 4_157_011  # any number of our own: PostgreSQL's advisory lock for "somebody is migrating"
 
 
-def migrate(database: Database) -> None:
-    """Bring the database to the newest revision. Who comes second waits, and finds nothing to do."""
-    with database.write() as tx:  # on SQLite this holds the write lock for the whole walk
+def migrate(database: Database, revision: str = "head") -> None:
+    """Bring the database up to a revision, the newest if none is named. Who comes second waits, and finds nothing to do.
+
+    Every row is kept.
+    """
+    with database.rebuild() as tx:  # on SQLite this holds the write lock for the whole walk
         if not database.is_sqlite:
             tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        command.upgrade(_configuration(tx), "head")
+        command.upgrade(_configuration(tx), revision)
+
+
+def revisions() -> list[str]:
+    """All revisions, the oldest first."""
+    scripts = ScriptDirectory(str(Path(__file__).parent)).walk_revisions()
+    return [script.revision for script in scripts][::-1]
 
 
 def is_current(database: Database) -> bool | None:
