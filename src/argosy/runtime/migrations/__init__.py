@@ -15,7 +15,7 @@ _LOCK = 4_157_011  # any number of our own: PostgreSQL's advisory lock for "some
 
 
 def migrate(database: Database, revision: str = "head") -> None:
-    """Bring the database up to a revision, the newest if none is named. Who comes second waits, and finds nothing to do.
+    """Bring the database up to a revision, the newest by default; whoever comes second finds nothing to do.
 
     Every row is kept.
     """
