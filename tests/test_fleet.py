@@ -22,9 +22,12 @@ prices = { currency = "USD", input = 150_000, output = 600_000 }
 
 [aliases]
 chat-default = "house-gpt"
+
+[routes.chat]
+targets = [{ model = "house-gpt" }, { model = "smollm2-135m-instruct", priority = 1 }]
 """
 ENVIRONMENT = {"OPENAI_API_KEY": "sk-0123456789abcdef"}
-NOTHING = Present({}, {}, {})
+NOTHING = Present({}, {}, {}, {})
 PRICES = {"currency": "USD", "input": 150_000, "cached_input": 150_000, "output": 600_000, "training": 0}
 THERE = Present(
     providers={
@@ -51,6 +54,13 @@ THERE = Present(
         },
     },
     aliases={"chat-default": "house-gpt"},
+    routes={
+        "chat": {
+            "id": "chat",
+            "version": 3,
+            "targets": [{"model": "house-gpt"}, {"model": "smollm2-135m-instruct", "priority": 1}],
+        }
+    },
 )
 
 
@@ -65,6 +75,7 @@ def test_from_nothing_everything_is_made_in_an_order_that_works():
         "+ deployment smollm2-135m-instruct",
         "+ deployment house-gpt",
         "+ alias chat-default -> house-gpt",
+        "+ route chat -> house-gpt, smollm2-135m-instruct",
     ]
 
 
@@ -92,7 +103,12 @@ def test_where_they_agree_there_is_nothing_to_do():
         ("input = 150_000", "input = 160_000", "~ deployment house-gpt (prices)"),
         ('provider_model = "gpt-6-luna"', 'provider_model = "gpt-5"', "~ deployment house-gpt (provider_model)"),
         ("10.0.0.7", "10.0.0.8", "~ provider house (base_url)"),
-        ('= "house-gpt"', '= "smollm2-135m-instruct"', "~ alias chat-default -> smollm2-135m-instruct (now house-gpt)"),
+        ("priority = 1", "priority = 2", "~ route chat -> house-gpt, smollm2-135m-instruct"),
+        (
+            '= "house-gpt"\n',
+            '= "smollm2-135m-instruct"\n',
+            "~ alias chat-default -> smollm2-135m-instruct (now house-gpt)",
+        ),
     ],
 )
 def test_one_difference_is_one_step(old, new, step):
@@ -106,13 +122,14 @@ def test_another_key_is_noticed_by_its_end():
 
 def test_a_failed_deployment_is_tried_again():
     there = {**THERE.deployments, "smollm2-135m-instruct": {**THERE.deployments["house-gpt"], "state": "failed"}}
-    present = Present(THERE.providers, there, THERE.aliases)
+    present = Present(THERE.providers, there, THERE.aliases, THERE.routes)
     assert steps(FILE, present) == ["~ deployment smollm2-135m-instruct (it failed)"]
 
 
 def test_what_the_file_does_not_name_stays_unless_it_is_pruned():
     assert steps("") == []
     assert steps("", prune=True) == [
+        "- route chat",
         "- alias chat-default",
         "- deployment house-gpt",
         "- deployment smollm2-135m-instruct",

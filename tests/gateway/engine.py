@@ -52,7 +52,9 @@ class Engine:
             await asyncio.sleep(60)
         if fault in _REFUSALS:
             status, error = _REFUSALS[fault]
-            return web.json_response({"error": error}, status=status)
+            return web.json_response({"error": error}, status=status, headers=_HEADERS.get(fault))
+        if fault == "empty body":
+            return web.Response(body=b"", content_type="application/json")
         if fault == "garbage":
             return web.Response(body=b"<html>oops</html>", content_type="text/html")
         if "input" in body or "documents" in body:
@@ -70,14 +72,18 @@ class Engine:
     async def _stream(self, request: web.Request, body: dict[str, Any], chat: bool, fault: str) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
+        if fault == "hang after headers":
+            await asyncio.sleep(60)
+        if fault == "garbage events":
+            await response.write(b"data: {oops\n\n")
         for number, event in enumerate(_events(chat, body)):
             if (fault == "cut" and number == 4) or (fault == "cut at once" and number == 0):
                 _abort(request)
             if fault == "error" and number == 4:
                 event = {"error": {"message": "core dumped at 0x7f", "code": 500}}
-            if fault == "stall" and number == 4:
+            if (fault == "stall" and number == 4) or (fault == "no token" and "Hello" in str(event)):
                 await asyncio.sleep(60)
-            await asyncio.sleep(self.pause_s)
+            await asyncio.sleep(0.15 if fault == "slow" else self.pause_s)
             text = b"data: " + json.dumps(event, separators=(",", ":")).encode() + b"\n\n"
             for piece in (text[:11], text[11:]) if fault == "drip" else (text,):
                 await response.write(piece)
@@ -101,6 +107,8 @@ def _numbers(body: dict[str, Any]) -> dict[str, Any]:
 _REFUSALS: dict[str, tuple[int, dict[str, Any]]] = {
     "loading": (503, {"code": 503, "message": "Loading model", "type": "unavailable_error"}),
     "failure": (500, {"code": 500, "message": "segfault in /usr/lib/secret.so", "type": "server_error"}),
+    "busy": (503, {"message": "account 4711 has no room"}),
+    "limit for long": (429, {"message": "account 4711 is over its limit"}),
     "limit": (429, {"message": "account 4711 is over its limit"}),
     "bad key": (401, {"message": "bad key of account 4711"}),
     "no model": (404, {"message": "no such model for account 4711"}),
@@ -124,6 +132,7 @@ _REFUSALS: dict[str, tuple[int, dict[str, Any]]] = {
         },
     ),
 }
+_HEADERS = {"busy": {"retry-after": "7"}, "limit for long": {"retry-after": "11"}}
 USAGE = {
     "prompt_tokens": 31,
     "completion_tokens": len(WORDS),
@@ -145,7 +154,10 @@ def _whole(chat: bool, text: str = "".join(WORDS)) -> dict[str, Any]:
 
 
 def _events(chat: bool, body: dict[str, Any]) -> list[dict[str, Any]]:
-    """What llama.cpp sends: progress, the role, the words, the end, and usage (in the last choice of a text)."""
+    """What llama.cpp sends: progress, the role, the words, the end, and usage (in the last choice of a text).
+
+    A last message of the assistant is carried on, as llama.cpp does.
+    """
 
     def event(**members: Any) -> dict[str, Any]:
         return {"choices": [], "created": 1, "id": "chatcmpl-engine", "model": NAME, "object": "chunk", **members}
@@ -154,11 +166,14 @@ def _events(chat: bool, body: dict[str, Any]) -> list[dict[str, Any]]:
         return {"choices": [{"finish_reason": finish, "index": 0, **shown}]}
 
     if chat:
+        said = body["messages"][-1]["content"] if body["messages"][-1]["role"] == "assistant" else ""
+        carried = next(count for count in range(len(WORDS) + 1) if "".join(WORDS[:count]) == said)
+        usage = {"prompt_tokens": 31 + carried, "completion_tokens": len(WORDS) - carried, "total_tokens": 35}
         role = choice(delta={"role": "assistant", "content": None})
-        events = [event(**role)] + [event(**choice(delta={"content": word})) for word in WORDS]
+        events = [event(**role)] + [event(**choice(delta={"content": word})) for word in WORDS[carried:]]
         if body.get("return_progress"):
-            events.insert(0, event(**role, prompt_progress={"total": 31, "cache": 24, "processed": 31}))
-        return [*events, event(**choice("stop", delta={})), event(usage=USAGE)]
+            events.insert(0, event(**role, prompt_progress={"total": 31 + carried, "cache": 24, "processed": 31}))
+        return [*events, event(**choice("stop", delta={})), event(usage=USAGE | usage)]
     words = [event(**choice(text=word, logprobs=None)) for word in WORDS]
     return [*words, event(**choice("stop", text="", logprobs=None), usage=USAGE)]
 

@@ -134,7 +134,7 @@ async def test_a_client_that_leaves_before_anything_came_pays_nothing(api):
     [("cut", "upstream_cut"), ("stall", "engine_timeout"), ("error", "engine_failed"), ("no done", "upstream_cut")],
 )
 async def test_a_stream_cut_upstream_ends_with_an_error_and_charges_what_was_delivered(api, fault, code):
-    api.engine.plan = [fault]
+    api.engine.plan = [fault, "drop"]  # what is cut once is carried on
     got = []
 
     async def read():
@@ -154,7 +154,7 @@ async def test_a_stream_cut_upstream_ends_with_an_error_and_charges_what_was_del
 
 
 async def test_a_cut_stream_has_no_done_on_the_wire(api):
-    api.engine.plan = ["cut"]
+    api.engine.plan = ["cut", "drop"]
     client = api.client()
     async with client.chat.completions.with_streaming_response.create(
         model="tiny", messages=QUESTION, stream=True

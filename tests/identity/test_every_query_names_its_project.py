@@ -19,6 +19,8 @@ ALLOWED = {
     "argosy.catalog.store.adapters_of",
     # The gateway answers for all projects; an alias holds for its own alone, see RouteTable.
     "argosy.catalog.store.all_aliases",
+    # So is a route: it holds for its organization alone.
+    "argosy.gateway.store.all_routes",
     # The catalog is the platform's; what a project made of a model is its own.
     "argosy.catalog.store.remove_card",
     "argosy.catalog.store.load_cards",

@@ -4,6 +4,7 @@ from typing import Any
 
 from argosy.api.errors import body_of, headers_of, status_of
 from argosy.core import ArgosyError
+from argosy.gateway import Served
 
 
 class Reply:
@@ -11,6 +12,8 @@ class Reply:
 
     def __init__(self, send: Any, request_id: str) -> None:
         self._send, self._id = send, request_id.encode()
+        self.served = Served()
+        """Who answered, for the head: to be handed to the gateway."""
         self.status = 0
         """0 until the head has gone out."""
 
@@ -42,6 +45,9 @@ class Reply:
         self.status = status
         named = [(name.encode(), value.encode()) for name, value in headers.items()]
         start = [(b"content-type", content_type), (b"x-request-id", self._id), *more, *named]
+        if self.served.attempts:
+            start.append((b"x-argosy-target", self.served.target.encode()))
+            start.append((b"x-argosy-attempts", b"%d" % self.served.attempts))
         await self._send({"type": "http.response.start", "status": status, "headers": start})
 
 

@@ -44,6 +44,9 @@ usage_events = Table(
     Column("cached_input_amount", BigInteger, nullable=False),
     Column("output_amount", BigInteger, nullable=False),
     Column("training_amount", BigInteger, nullable=False),
+    # The server's defaults let the table grow by a column without being written anew.
+    Column("route", String(200), nullable=False, server_default=""),
+    Column("attempts", Integer, nullable=False, server_default="1"),
     # Serves the usage pages and the closing of a period.
     Index(None, "project_id", "finished_us"),
 )

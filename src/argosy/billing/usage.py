@@ -23,9 +23,19 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
     prompt_estimate: int
     """Tokens of the prompt by our own count: charged only if the platform dies and the engine's count is lost."""
     started_us: int
+    route: str = ""
+    """The route by whose name it was asked for; empty if it was the model's own."""
 
     def ended(
-        self, outcome: str, finished_us: int, *, prompt: int, completion: int, cached: int = 0, estimated: bool = False
+        self,
+        outcome: str,
+        finished_us: int,
+        *,
+        prompt: int,
+        completion: int,
+        cached: int = 0,
+        estimated: bool = False,
+        attempts: int = 1,
     ) -> "UsageEvent":
         """What became of it: the usage event that carries on its id, its names and its price. Counts are tokens."""
         return UsageEvent(
@@ -43,6 +53,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
             completion_tokens=completion,
             estimated=estimated,
             outcome=outcome,
+            route=self.route,
+            attempts=attempts,
         )
 
 
@@ -56,7 +68,7 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     kind: str
     """``chat.completion``, ``completion`` or ``training``."""
     model: str
-    """The name that was asked for, or the base that was trained."""
+    """The model that was asked for, the target that a route led to, or the base that was trained."""
     base_model: str
     price_version: str
     """The price that was valid when the work started."""
@@ -71,6 +83,10 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     """Whether the counts are our own because the engine's were lost."""
     outcome: str = "complete"
     """``complete``, ``client_gone``, ``upstream_cut``, ``recovered``..."""
+    route: str = ""
+    """As on the intent."""
+    attempts: int = 1
+    """Replicas and providers that it was sent to until one answered."""
 
     def __post_init__(self) -> None:
         if min(self.prompt_tokens, self.cached_tokens, self.completion_tokens, self.training_tokens) < 0:

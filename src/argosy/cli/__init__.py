@@ -18,6 +18,7 @@ from argosy.cli import (
     money,
     platform,
     providers,
+    routes,
     tune,
 )
 
@@ -53,6 +54,7 @@ app.command("demo")(demo.demo)
 app.add_typer(keys.app, name="keys")
 app.add_typer(licences.app, name="licences")
 app.add_typer(providers.app, name="provider")
+app.add_typer(routes.app, name="route")
 app.add_typer(hub_tokens.app, name="hub-token")
 
 

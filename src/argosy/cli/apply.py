@@ -49,4 +49,5 @@ def _present() -> Present:
         providers={one["name"]: one for one in get("/providers")["data"]},
         deployments={one["model"]: one for one in wanted},
         aliases={one["id"]: one["target"] for one in get("/aliases")["data"]},
+        routes={one["id"]: one for one in get("/routes")["data"]},
     )

@@ -13,6 +13,9 @@
     [aliases]
     chat-default = "house-gpt"
 
+    [routes.chat]                         # as PUT /v1/routes takes it
+    targets = [{ model = "house-gpt" }, { model = "smollm2-135m-instruct", priority = 1 }]
+
 What the file does not name is left alone, unless it is to be pruned.
 """
 
@@ -70,6 +73,7 @@ class Fleet(_Strict, frozen=True):
     providers: dict[str, ProviderEntry] = {}
     deployments: dict[str, DeploymentEntry] = {}
     aliases: dict[str, str] = {}
+    routes: dict[str, dict[str, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Present:
     deployments: Mapping[str, Mapping[str, Any]]
     """Those that are wanted."""
     aliases: Mapping[str, str]
+    routes: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,12 @@ def plan(fleet: Fleet, present: Present, environment: Mapping[str, str], *, prun
 
     Raises Invalid for a key that is not in the environment.
     """
-    steps = [*_providers(fleet, present, environment), *_deployments(fleet, present), *_aliases(fleet, present)]
+    steps = [
+        *_providers(fleet, present, environment),
+        *_deployments(fleet, present),
+        *_aliases(fleet, present),
+        *_routes(fleet, present),
+    ]
     return [*steps, *_surplus(fleet, present)] if prune else steps
 
 
@@ -190,9 +200,20 @@ def _aliases(fleet: Fleet, present: Present) -> Iterator[Step]:
             yield Step("~" if now else "+", what, "PUT", f"/aliases/{name}", {"target": target})
 
 
+def _routes(fleet: Fleet, present: Present) -> Iterator[Step]:
+    from argosy.gateway.route_spec import read_spec, written  # only here: the gateway takes a while to import
+
+    for name, members in fleet.routes.items():
+        spec, there = read_spec(members), present.routes.get(name)
+        if there is None or {key: there[key] for key in spec.__struct_fields__ if key in there} != written(spec):
+            what = f"route {name} -> {', '.join(target.model for target in spec.targets)}"
+            yield Step("~" if there else "+", what, "PUT", f"/routes/{name}", written(spec))
+
+
 def _surplus(fleet: Fleet, present: Present) -> Iterator[Step]:
     """What is there and not in the file: names first, then what they stand for, then who answers."""
     for kind, declared, there in (
+        ("routes", fleet.routes, present.routes),
         ("aliases", fleet.aliases, present.aliases),
         ("deployments", fleet.deployments, present.deployments),
         ("providers", fleet.providers, present.providers),

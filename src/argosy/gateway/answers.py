@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from argosy.gateway import vectors
-from argosy.gateway.events import DONE, Shape, Transform, malformed, read_usage, swaps, write_event
+from argosy.gateway.events import DONE, Shape, Transform, malformed, read_usage, swaps, usage_body, write_event
 from argosy.gateway.metering import Usage
 from argosy.gateway.requests import Kind, Request
 from argosy.gateway.tools import as_calls, as_events
@@ -75,16 +75,6 @@ def called_events(body: bytes, include_usage: bool) -> bytes:
     if include_usage:
         events.append({**events[0], "choices": [], "usage": answer["usage"]})
     return b"".join(map(write_event, events)) + DONE
-
-
-def usage_body(usage: Usage) -> dict[str, Any]:
-    """Usage on OpenAI's wire."""
-    return {
-        "prompt_tokens": usage.prompt,
-        "completion_tokens": usage.completion,
-        "total_tokens": usage.prompt + usage.completion,
-        "prompt_tokens_details": {"cached_tokens": usage.cached},
-    }
 
 
 def closing_event(request: Request, request_id: str, created: int, usage: Usage) -> dict[str, Any]:

@@ -3,19 +3,20 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from argosy.billing import Intent, Journal
 from argosy.core import ArgosyError, Invalid, NotFound, now, now_us
 from argosy.gateway.answers import called_events, closing_event, fold
-from argosy.gateway.dispatch import Call, Dispatch, Send
+from argosy.gateway.dispatch import Dispatch, Send
 from argosy.gateway.events import DONE, write_event
 from argosy.gateway.metering import Meter, Part, Usage
+from argosy.gateway.plan import Served
 from argosy.gateway.refresh import Refresher
 from argosy.gateway.relay import Deadlines, Relay
 from argosy.gateway.requests import Request
 from argosy.gateway.routing import Offer, RouteTable, check_kind
+from argosy.gateway.trip import Call
 from argosy.identity import Caller, KeyRing
 from argosy.runtime import Database, Vault
 from argosy.serving import Route
@@ -46,6 +47,8 @@ class Gateway:
         """Tokens of all outcomes so far, by kind: prompt, cached, completion."""
         self.outcomes: Counter[str] = Counter()
         """Requests that were dispatched, by how they ended."""
+        self.resumed = 0
+        """Answers that were cut and carried on."""
 
     async def start(self) -> None:
         """Load the configuration and open the connection pool. Raises what the database raises."""
@@ -65,28 +68,34 @@ class Gateway:
         """The models that a project may use now, by name."""
         return self._table.models(project_id)
 
-    async def answer(self, request: Request, caller: Caller, request_id: str) -> bytes:
-        """The whole answer as JSON. Cancelling it tells the engine to stop. Raises the errors of `argosy.core`."""
-        call = await self._admitted(request, caller, request_id)
+    async def answer(self, request: Request, caller: Caller, request_id: str, served: Served | None = None) -> bytes:
+        """The whole answer as JSON. Cancelling it tells the engine to stop. Raises the errors of `argosy.core`.
+
+        ``served`` is told who answered.
+        """
+        call = await self._admitted(request, caller, request_id, served)
         if request.parts == 1:
-            return await _settled(call, lambda: self._dispatch.collect(call, 0))
+            return await self._settled(call, lambda: self._dispatch.collect(call, 0))
         parts = range(request.parts)
-        bodies = await _settled(call, lambda: together(self._dispatch.collect(call, part) for part in parts))
+        bodies = await self._settled(call, lambda: together(self._dispatch.collect(call, part) for part in parts))
         return fold(bodies, call.meter.totals()[0])
 
-    async def stream(self, request: Request, caller: Caller, request_id: str, send: Send) -> None:
+    async def stream(
+        self, request: Request, caller: Caller, request_id: str, send: Send, served: Served | None = None
+    ) -> None:
         """Give the answer to ``send`` as server-sent events, as it comes. Cancelling it tells the engine to stop.
 
         Raises the errors of `argosy.core`, before the first ``send`` as well as after.
         """
         if request.call:
-            await send(called_events(await self.answer(request, caller, request_id), request.include_usage))
+            whole = await self.answer(request, caller, request_id, served)
+            await send(called_events(whole, request.include_usage))
             return
-        call = await self._admitted(request, caller, request_id)
+        call = await self._admitted(request, caller, request_id, served)
         if request.parts == 1:
-            await _settled(call, lambda: self._dispatch.pass_on(call, 0, send))
+            await self._settled(call, lambda: self._dispatch.pass_on(call, 0, send))
         else:
-            await _settled(call, lambda: self._pass_on_all(call, send))
+            await self._settled(call, lambda: self._pass_on_all(call, send))
 
     async def _pass_on_all(self, call: Call, send: Send) -> None:
         """Several parts at once, their events mixed as they come, then the usage of all."""
@@ -97,10 +106,10 @@ class Gateway:
         call.meter.settle("complete")
         await send(DONE)
 
-    async def _admitted(self, request: Request, caller: Caller, request_id: str) -> Call:
+    async def _admitted(self, request: Request, caller: Caller, request_id: str, served: Served | None) -> Call:
         """Admit, looking once more for a name that is newer than what is in memory, such as a job's new model."""
         try:
-            return self._admit(request, caller, request_id)
+            return self._admit(request, caller, request_id, served or Served())
         except NotFound:
             try:
                 changed = await asyncio.to_thread(self._table.refresh)
@@ -108,56 +117,60 @@ class Gateway:
                 changed = False
             if not changed:
                 raise
-        return self._admit(request, caller, request_id)
+        return self._admit(request, caller, request_id, served or Served())
 
-    def _admit(self, request: Request, caller: Caller, request_id: str) -> Call:
+    def _admit(self, request: Request, caller: Caller, request_id: str, served: Served) -> Call:
         """Check that the model is there for this caller, and of the right kind.
 
         Raises NotFound, Invalid, and Unavailable without a price.
         """
         if (meant := self._table.resolve(caller.project_id, request.model)) != request.model:
-            request = replace(request, model=meant)
-        offer = self._table.find(caller.project_id, request.model)
+            request = request.named(meant)
+        plan = self._table.plan(request, caller)
+        offer = self._table.find(caller.project_id, plan.models[0])
         check_kind(request, offer.route.modality)
         parts = [Part() for _ in range(request.parts)]
-        meter = Meter(self._journal, _intent(request, caller, request_id, offer), parts, request.n, self._ended)
-        return Call(request_id, caller.project_id, request, meter)
+        intent = _intent(request, caller, request_id, offer, plan.route)
+        meter = Meter(self._journal, intent, parts, request.n, self._ended)
+        return Call(request_id, caller.project_id, request, meter, plan, served)
+
+    async def _settled(self, call: Call, work: Callable[[], Awaitable[T]]) -> T:
+        """Write the intent, do the work, and write its outcome whichever way it ends."""
+        try:
+            await call.meter.begin()
+            result = await work()
+        except asyncio.CancelledError:
+            call.meter.settle("client_gone")
+            raise
+        except ArgosyError as error:
+            call.meter.settle("refused" if isinstance(error, Invalid) else "upstream_cut")
+            raise
+        except BaseException:
+            call.meter.settle("failed")
+            raise
+        finally:
+            self.resumed += call.served.resumed
+        call.meter.settle("complete")
+        return result
 
     def _ended(self, outcome: str, usage: Usage) -> None:
         self.outcomes[outcome] += 1
         self.tokens.update(prompt=usage.prompt, cached=usage.cached, completion=usage.completion)
 
 
-def _intent(request: Request, caller: Caller, request_id: str, offer: Offer) -> Intent:
+def _intent(request: Request, caller: Caller, request_id: str, offer: Offer, route: str) -> Intent:
     return Intent(
         id=request_id,
         project_id=caller.project_id,
         key_id=caller.key_id,
         kind=request.kind.value,
-        model=request.model,
+        model=offer.route.model,
         base_model=offer.route.base_model,
         price_version=offer.price_version or "",
         prompt_estimate=request.prompt_estimate,
         started_us=now_us(),
+        route=route,
     )
-
-
-async def _settled(call: Call, work: Callable[[], Awaitable[T]]) -> T:
-    """Write the intent, do the work, and write its outcome whichever way it ends."""
-    try:
-        await call.meter.begin()
-        result = await work()
-    except asyncio.CancelledError:
-        call.meter.settle("client_gone")
-        raise
-    except ArgosyError as error:
-        call.meter.settle("refused" if isinstance(error, Invalid) else "upstream_cut")
-        raise
-    except BaseException:
-        call.meter.settle("failed")
-        raise
-    call.meter.settle("complete")
-    return result
 
 
 async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

@@ -1,36 +1,31 @@
-"""One run of an engine for one part of a request: find a replica, wait for it to restart, try again if safe."""
+"""One run after another for a part of a request, until one has answered: ask, pass on, and go on after a failure.
+
+What may be asked next is the trip's to say (`trip.py`); here are the wire, the deadlines and the waiting.
+"""
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import aiohttp
 
-from argosy.core import Unavailable, UpstreamFailed
+from argosy.core import ArgosyError, Invalid, RateLimited, Unavailable, UpstreamFailed
 from argosy.gateway.answers import shape_of, whole
+from argosy.gateway.continuation import may_be_carried_on
 from argosy.gateway.events import EventStream
-from argosy.gateway.metering import Meter
+from argosy.gateway.health import HealthTable, RetryBudget
 from argosy.gateway.relay import Deadlines, Lost, NotReached, Relay
 from argosy.gateway.requests import Request
 from argosy.gateway.routing import Offer, RouteTable
+from argosy.gateway.trip import Call, Trip
 
 Send = Callable[[bytes], Awaitable[None]]
+Pulse = Callable[[], None]
+"""To be called whenever something has come that the client may see."""
+Attempt = Callable[[Trip, aiohttp.ClientResponse, Pulse], Awaitable["T"]]
 T = TypeVar("T")
-
-LOSSES_LIMIT = 2
-"""Runs that may be lost to dying engines before the request itself is the suspect."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One admitted request on its way."""
-
-    id: str
-    project_id: str
-    request: Request
-    meter: Meter
 
 
 class Dispatch:
@@ -38,58 +33,134 @@ class Dispatch:
 
     def __init__(self, table: RouteTable, relay: Relay, deadlines: Deadlines) -> None:
         self._table, self._relay, self._deadlines = table, relay, deadlines
+        self._refreshing: asyncio.Future[bool] | None = None
+        self.health, self.budget = HealthTable(), RetryBudget()
 
     async def collect(self, call: Call, index: int) -> bytes:
         """The whole answer of a part, as the client may see it."""
 
-        async def attempt(response: aiohttp.ClientResponse) -> bytes:
-            body, usage = whole(await response.read(), call.request, call.id, index)
-            call.meter.parts[index].usage = usage
-            await call.meter.safe()
+        async def attempt(trip: Trip, response: aiohttp.ClientResponse, came: Pulse) -> bytes:
+            body, usage = whole(await response.read(), trip.request, call.id, index)
+            came()
+            trip.part.usage = usage
             return body
 
-        return await self._run(call, index, attempt)
+        body = await self._run(call, index, attempt)
+        await call.meter.safe()
+        return body
 
     async def pass_on(self, call: Call, index: int, send: Send) -> None:
-        """Give the events of a part to ``send`` as they come."""
-        meter, part = call.meter, call.meter.parts[index]
+        """Give the events of a part to ``send`` as they come, from the first that says something on."""
+        meter, keeps = call.meter, may_be_carried_on(call.request)
 
-        async def attempt(response: aiohttp.ClientResponse) -> None:
-            events = EventStream(part, shape_of(call.request, call.id, index))
+        async def attempt(trip: Trip, response: aiohttp.ClientResponse, came: Pulse) -> None:
+            part, held = trip.part, b""
+            events = EventStream(part, shape_of(trip.request, call.id, index))
             async for data in response.content.iter_any():
-                if ready := events.feed(data):
-                    if not part.begun:
-                        await meter.safe()
-                        part.begun = True
-                    meter.count(part, events.tokens)
-                    if events.done and call.request.parts == 1:
-                        meter.settle("complete")
-                    await send(ready)
+                ready = held + events.feed(data)
+                if not part.begun:
+                    if not (events.tokens or events.done):
+                        held = ready  # an opening commits to nothing as long as it is not told
+                        continue
+                    held = b""
+                    await meter.safe()
+                    part.begun = True
+                came()
+                if not ready:
+                    continue
+                meter.count(part, events.tokens)
+                if keeps:
+                    trip.delivered.append(ready)
+                if events.done and call.request.parts == 1:
+                    meter.settle("complete")
+                await send(ready)
             if not events.done:
                 raise Lost
 
         await self._run(call, index, attempt)
 
-    async def _run(self, call: Call, index: int, attempt: Callable[[aiohttp.ClientResponse], Awaitable[T]]) -> T:
-        until = asyncio.get_running_loop().time() + self._deadlines.replica
-        losses = 0
+    async def _run(self, call: Call, index: int, attempt: "Attempt[T]") -> T:
+        trip = Trip(call, index, self._table, self.health, self.budget)
+        started = asyncio.get_running_loop().time()
+        give_up_at = started + call.plan.patience.total if call.plan.patience else math.inf
+        self.budget.request()
         while True:
-            offer = self._table.find(call.project_id, call.request.model)
-            if offer.ready:
-                call.meter.dispatched = True
+            if offer := trip.next():
+                trip.begin(offer)
                 try:
-                    async with self._posted(call.request, offer, index) as response:
-                        return await attempt(response)
+                    return await self._ask(trip, offer, attempt, give_up_at)
                 except NotReached:
-                    pass
+                    trip.not_reached(offer)
                 except Lost:
-                    losses += 1
-                    _check_loss(begun=call.meter.parts[index].begun, losses=losses)
+                    trip.lost(offer)
+                except Invalid as error:
+                    if error.code != "context_length_exceeded":
+                        raise
+                    trip.too_long(offer, error)
+                except (UpstreamFailed, RateLimited, Unavailable) as error:
+                    if call.meter.refused or asyncio.get_running_loop().time() >= give_up_at:
+                        raise
+                    trip.failed(offer, error)
             else:
+                await self._wait(trip, min(started + self._deadlines.replica, give_up_at))
+
+    async def _ask(self, trip: Trip, offer: Offer, attempt: "Attempt[T]", give_up_at: float) -> T:
+        """One run, its deadlines, and what it tells of the endpoint's health."""
+        clock, patience, health = asyncio.get_running_loop().time, trip.call.plan.patience, self.health[offer.endpoint]
+        begun_at, first = clock(), True
+        stall = patience.stall if patience else math.inf
+        wait = patience.first_token if patience and trip.request.stream else math.inf
+
+        def came() -> None:
+            nonlocal first
+            if first:
+                health.succeeded(trial, clock() - begun_at)
+                first = False
+            if patience:
+                limit.reschedule(min(clock() + stall, give_up_at))
+
+        trial = health.begin()
+        try:
+            until = min(begun_at + wait, give_up_at)
+            async with asyncio.timeout_at(until if patience else None) as limit:
+                async with self._posted(trip.request, offer, trip.index) as response:
+                    return await attempt(trip, response, came)
+        except TimeoutError:
+            health.failed(trial, self.health.clock())
+            raise _too_late() from None
+        except Invalid:
+            health.succeeded(trial, clock() - begun_at)
+            raise
+        except (NotReached, Lost):
+            health.failed(trial, self.health.clock())
+            raise
+        except ArgosyError as error:
+            if not trip.call.meter.refused:
+                health.failed(trial, self.health.clock(), _retry_after_s(error))
+            raise
+        finally:
+            health.end(trial)
+
+    async def _wait(self, trip: Trip, until: float) -> None:
+        """Nobody can be asked just now: wait a moment, if that may help. Raises what went wrong if not."""
+        worth = list(trip.waiting_for())
+        if not worth:
+            raise trip.given_up()
+        if asyncio.get_running_loop().time() >= until:
+            raise trip.unreached()
+        for offer in worth:
+            if not offer.ready:
                 await self._table.demand(offer.route.base_model)
-            if asyncio.get_running_loop().time() >= until:
-                raise _unreached(call.request.model, offer)
-            await asyncio.sleep(self._deadlines.poll)
+        await asyncio.sleep(self._deadlines.poll)
+        await self._look_again()
+        trip.look_again()
+
+    async def _look_again(self) -> None:
+        """Read a changed configuration now: who waits for a replica is not to wait for the refresher too."""
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.ensure_future(asyncio.to_thread(self._table.refresh))
+        with contextlib.suppress(Exception):  # the refresher tells of an outage
+            await asyncio.shield(self._refreshing)
 
     def _posted(
         self, request: Request, offer: Offer, index: int
@@ -102,30 +173,9 @@ class Dispatch:
         return self._relay.post(route.url + request.kind.path, request.upstream_body(offer.members, index))
 
 
-def _unreached(model: str, offer: Offer) -> Unavailable:
-    if offer.route.provider:
-        return Unavailable(
-            f"The provider '{offer.route.provider.name}', which answers for '{model}', cannot be reached. Please try "
-            "again shortly.",
-            code="provider_unreachable",
-            retry_after_s=5,
-        )
-    return Unavailable(
-        f"No replica of the model '{model}' is ready. Please try again shortly.",
-        code="no_replica_ready",
-        retry_after_s=2,
-    )
+def _too_late() -> UpstreamFailed:
+    return UpstreamFailed("The engine did not answer in time. Please try again.", code="engine_timeout")
 
 
-def _check_loss(*, begun: bool, losses: int) -> None:
-    """Raise if a lost run must not be repeated."""
-    if begun:
-        raise UpstreamFailed(
-            "The engine went away in the middle of this answer. What was delivered is all there is; please try again.",
-            code="upstream_cut",
-        )
-    if losses >= LOSSES_LIMIT:
-        raise UpstreamFailed(
-            "The engine went away while it worked on this request, twice. Please try again later.",
-            code="engine_lost",
-        )
+def _retry_after_s(error: ArgosyError) -> float | None:
+    return getattr(error, "retry_after_s", None)

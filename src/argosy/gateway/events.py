@@ -42,7 +42,8 @@ class EventStream:
 
     def __init__(self, part: Part, shape: Shape) -> None:
         self._part, self._shape = part, shape
-        self._transform = shape.transform
+        # An answer that is carried on is looked at event by event: its opening was said before.
+        self._transform = shape.transform or (_same if part.resumed else None)
         self._tail = b""
         self._swaps: list[tuple[bytes, bytes]] | None = None
         self.done = False
@@ -90,7 +91,7 @@ class EventStream:
             raise malformed() from None
         pairs = swaps(payload, {"id": (head.id, self._shape.request_id), "model": (head.model, self._shape.model)})
         if pairs is None:
-            self._transform = self._transform or (lambda event: event)
+            self._transform = self._transform or _same
         self._swaps = pairs or []
 
     def _opened(self, payload: bytes) -> bytes:
@@ -102,11 +103,16 @@ class EventStream:
         if event.get("error"):
             raise UpstreamFailed("The engine failed while it was answering. Please try again.", code="engine_failed")
         if progress := event.get("prompt_progress"):
-            self._part.prompt, self._part.cached = progress.get("total"), progress.get("cache", 0)
+            if not self._part.resumed:  # a run that carries on has what was delivered in its prompt
+                self._part.prompt, self._part.cached = progress.get("total"), progress.get("cache", 0)
+            return b""
+        if self._part.resumed and _opens(event):
             return b""
         usage = event.pop("usage", None)
         if usage:
-            self._part.usage = read_usage(usage)
+            self._part.usage = self._part.whole(read_usage(usage))
+            if self._part.resumed:
+                usage = usage_body(self._part.usage)
         shown = write_event(self._renamed(event)) if event.get("choices") else b""
         if usage and self._shape.include_usage:
             shown += write_event({**self._renamed(event), "choices": [], "usage": usage})
@@ -140,6 +146,27 @@ def swaps(payload: bytes, names: Mapping[str, tuple[str, str]]) -> list[tuple[by
         else:
             return None
     return pairs
+
+
+def _same(event: dict[str, Any]) -> dict[str, Any]:
+    return event
+
+
+def _opens(event: Mapping[str, Any]) -> bool:
+    """Whether an event only says whose turn it is: the client was told before the answer was carried on."""
+    choices = event.get("choices") or [{}]
+    delta = choices[0].get("delta") or {}
+    return "role" in delta and not delta.get("content") and choices[0].get("finish_reason") is None
+
+
+def usage_body(usage: Usage) -> dict[str, Any]:
+    """Usage on OpenAI's wire."""
+    return {
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.prompt + usage.completion,
+        "prompt_tokens_details": {"cached_tokens": usage.cached},
+    }
 
 
 def malformed() -> UpstreamFailed:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from argosy.billing import Intent, Journal
 from argosy.core import now_us
 
@@ -32,7 +34,21 @@ class Part:
     """Tokens of the prompt, if the engine said so before its end."""
     cached: int = 0
     begun: bool = False
-    """Whether anything of it went out to the client: from then on it cannot be run again."""
+    """Whether anything of it went out to the client: from then on it cannot be run again, only carried on."""
+    delivered_before: int = 0
+    """Those of them that earlier runs delivered."""
+    resumed: bool = False
+    """Whether this run carries on an answer that an earlier one began, what was delivered being part of its prompt."""
+
+    def whole(self, reported: Usage) -> Usage:
+        """The usage of the whole part, as one run would have had it, from what its last run reported."""
+        if not self.resumed:
+            return reported
+        # Read as a prompt, what was delivered may be fewer tokens than it was when it was said one by one; and where a
+        # character is several tokens, we have counted too few.
+        prompt = max(0, reported.prompt - self.delivered_before) if self.prompt is None else self.prompt
+        carried = max(self.delivered_before, reported.prompt - prompt)
+        return Usage(prompt, min(self.cached, prompt), carried + reported.completion)
 
 
 @dataclass(slots=True)
@@ -53,15 +69,32 @@ class Meter:
     durable: "asyncio.Future[None]" = field(init=False)
     dispatched: bool = False
     """Whether any engine was given the request."""
+    attempts: int = 0
+    """Replicas and providers that it was sent to; of several parts, those of the part that needed most."""
     _settled: bool = False
 
     async def begin(self) -> None:
         """Write the intent; it becomes durable while the engine works, see `safe`. Raises Unavailable for no room."""
-        self.durable = asyncio.ensure_future(self.journal.intent(self.intent))
-        self.durable.add_done_callback(_seen)
+        self._write_intent()
         await asyncio.sleep(0)  # the journal refuses in its first step, and then no engine must be troubled
         if self.durable.done():
             self.durable.result()
+
+    def move(self, model: str, base_model: str, price_version: str) -> None:
+        """Another model is to answer, at its own price: the intent is written anew, and the later one counts.
+
+        Only while nothing was delivered.
+        """
+        intent = self.intent
+        if (intent.model, intent.price_version) != (model, price_version):
+            self.intent = msgspec.structs.replace(
+                intent, model=model, base_model=base_model, price_version=price_version
+            )
+            self._write_intent()
+
+    def _write_intent(self) -> None:
+        self.durable = asyncio.ensure_future(self.journal.intent(self.intent))
+        self.durable.add_done_callback(_seen)
 
     async def safe(self) -> None:
         """Wait until the intent is on disk, which must be so before the first byte goes out. Raises Unavailable."""
@@ -81,7 +114,7 @@ class Meter:
             return
         self._settled = True
         if not self.dispatched or (outcome in FAILURES and not any(part.begun for part in self.parts)):
-            if not self._refused():
+            if not self.refused:
                 self.journal.void(self.intent.id)
             self.ended(outcome, Usage(0, 0, 0))
         else:
@@ -94,11 +127,13 @@ class Meter:
                     cached=usage.cached,
                     completion=usage.completion,
                     estimated=estimated,
+                    attempts=max(1, self.attempts),
                 )
             )
             self.ended(outcome, usage)
 
-    def _refused(self) -> bool:
+    @property
+    def refused(self) -> bool:
         """Whether the journal had no room for the intent, so that there is nothing to close."""
         return self.durable.done() and not self.durable.cancelled() and self.durable.exception() is not None
 

@@ -1,16 +1,19 @@
 """The wire to engines and providers: their connection pools, and what their failures mean."""
 
 import asyncio
+import math
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 import msgspec
 
 from argosy.catalog import Provider
-from argosy.core import ArgosyError, Invalid, RateLimited, UpstreamFailed
+from argosy.core import ArgosyError, Invalid, RateLimited, Unavailable, UpstreamFailed
 from argosy.runtime.resolver import CheckedResolver
 
 
@@ -82,18 +85,19 @@ class Relay:
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """A provider's good answer, in the same way. No redirect is followed: the headers hold a key."""
         request = self._providers[provider.private].post(url, data=body, headers=headers, allow_redirects=False)
-        return _posted(request, lambda status, said: provider_refusal(provider.name, status, said))
+        return _posted(request, lambda *said: provider_refusal(provider.name, *said))
 
 
 @asynccontextmanager
 async def _posted(
-    request: AbstractAsyncContextManager[aiohttp.ClientResponse], refused: Callable[[int, bytes], Exception]
+    request: AbstractAsyncContextManager[aiohttp.ClientResponse], refused: Callable[[int, bytes, int | None], Exception]
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """The good answer to a request; everything else becomes NotReached, Lost, or what the caller is told."""
     try:
         async with request as response:
             if response.status != 200:
-                raise refused(response.status, await response.content.read(_REFUSAL_BYTES_MAX))
+                said = await response.content.read(_REFUSAL_BYTES_MAX)
+                raise refused(response.status, said, retry_after_s(response.headers.get("retry-after")))
             yield response
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise NotReached from error
@@ -122,7 +126,20 @@ _TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process.*batch 
 _NOISE = re.compile(r"\[json\.exception[^\]]*\]\s*|/\S+/\S*")
 
 
-def refusal(status: int, body: bytes) -> Exception:
+def retry_after_s(said: str | None) -> int | None:
+    """Whole seconds of a Retry-After header, whichever of its two forms it has; None if it is absent or neither."""
+    if not said:
+        return None
+    if said.strip().isdecimal():
+        return int(said)
+    try:
+        at = parsedate_to_datetime(said).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return max(0, math.ceil(at - time.time()))
+
+
+def refusal(status: int, body: bytes, retry_after: int | None = None) -> Exception:
     """What an engine's error answer means: NotReached, or an error for the caller that tells nothing of the inside."""
     try:
         said = _ERROR.decode(body).error
@@ -139,7 +156,7 @@ def refusal(status: int, body: bytes) -> Exception:
     return UpstreamFailed("The engine failed on this request. Please try again.", code="engine_failed")
 
 
-def provider_refusal(name: str, status: int, body: bytes) -> Exception:
+def provider_refusal(name: str, status: int, body: bytes, retry_after: int | None = None) -> Exception:
     """What a provider's error answer means to the caller. Its own words are passed on only where they are about the
     request: others may speak of the operator's account.
     """
@@ -151,7 +168,13 @@ def provider_refusal(name: str, status: int, body: bytes) -> Exception:
         return RateLimited(
             f"The provider '{name}' is over its limit. Please try again shortly.",
             code="provider_rate_limited",
-            retry_after_s=5,
+            retry_after_s=5 if retry_after is None else max(1, retry_after),
+        )
+    if status == 503 and retry_after is not None:
+        return Unavailable(
+            f"The provider '{name}' cannot answer just now.",
+            code="provider_unavailable",
+            retry_after_s=max(1, retry_after),
         )
     if status in (400, 413, 422):
         return _invalid(said, f"The provider '{name}'")

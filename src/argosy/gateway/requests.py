@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -71,6 +71,10 @@ class Request:
     def prompt_estimate(self) -> int:
         """Tokens of the prompt as a guess from its size, for when no engine ever said. At least 1."""
         return max(1, len(self.body) // 4)
+
+    def named(self, model: str) -> "Request":
+        """The same request of another model."""
+        return replace(self, model=model)
 
     def upstream_body(self, placement: bytes, part: int) -> bytes:
         """The body for the engine: the client's own bytes, with more members added at the end of the object.

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import difflib
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +11,12 @@ import structlog
 from argosy.billing import Price, current_prices, price_for
 from argosy.catalog import adapters_of, all_aliases, load_cards
 from argosy.core import Invalid, NotFound, Unavailable
+from argosy.gateway.asked import Asked
+from argosy.gateway.plan import Plan
 from argosy.gateway.requests import Kind, Request, encode_members
+from argosy.gateway.route_spec import Routes, ordered
+from argosy.gateway.store import all_routes
+from argosy.identity import Caller
 from argosy.runtime import Database, Transaction, Vault, read_version
 from argosy.serving import PROVIDER, Route, ask_for, engine_request, list_deployments, modality_of, routes
 
@@ -32,6 +36,9 @@ class Offer:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What a provider is sent along: its key."""
 
+    endpoint: str = ""
+    """Who answers, by name: what health is kept of."""
+
     @property
     def ready(self) -> bool:
         """Whether a replica answers for it now; otherwise it is worth waiting for one."""
@@ -46,12 +53,14 @@ class Configuration:
     prices: Mapping[str, Price]
     aliases: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """By project and name: the model that is meant."""
+    specs: Routes = field(default_factory=dict)
+    """By organization and name: how its requests are routed."""
 
 
 def read_configuration(tx: Transaction) -> Configuration:
     """Routes and prices as they stand. Models without a replica come first, so that a route takes their place."""
     aliases = {(alias.project_id, alias.name): alias.target for alias in all_aliases(tx)}
-    return Configuration([*expected(tx), *routes(tx)], current_prices(tx), aliases)
+    return Configuration([*expected(tx), *routes(tx)], current_prices(tx), aliases, all_routes(tx))
 
 
 def expected(tx: Transaction) -> list[Route]:
@@ -110,8 +119,8 @@ class RouteTable:
         self._version = -1
         self._offers: dict[str, list[Offer]] = {}
         """By name: every replica that answers, or one offer that leads nowhere yet."""
-        self._turn = itertools.count()
         self._aliases: Mapping[tuple[str, str], str] = {}
+        self._specs: Routes = {}
         self._demanded: dict[str, float] = {}
 
     def refresh(self) -> bool:
@@ -123,26 +132,54 @@ class RouteTable:
                 return False
             load_cards(tx)
             found = self._read(tx)
-        self._offers, self._aliases = _grouped(self._offered(found)), found.aliases
+        self._offers, self._aliases, self._specs = _grouped(self._offered(found)), found.aliases, found.specs
         self._version = version
         return True
 
     def find(self, project_id: str, model: str) -> Offer:
-        """The offer behind a name, its replicas taking turns.
+        """An offer behind a name: what all of its replicas have in common.
 
         Raises NotFound, also for another project's, and Unavailable without a price.
         """
         offers = self._offers.get(model)
         if not offers or not _visible(offers[0].route, project_id):
             raise self._unknown(project_id, model)
-        offer = offers[0] if len(offers) == 1 else offers[next(self._turn) % len(offers)]
-        if offer.price_version is None:
+        if offers[0].price_version is None:
             raise Unavailable(
                 f"The model '{model}' has no price yet, so its use could not be billed. Ask the operator to set one.",
                 code="price_missing",
                 retry_after_s=30,
             )
-        return offer
+        return offers[0]
+
+    def offers(self, project_id: str, model: str) -> Sequence[Offer]:
+        """All replicas of a model that the project may use and that has a price, or one that leads nowhere yet."""
+        found = self._offers.get(model, ())
+        if not found or found[0].price_version is None or not _visible(found[0].route, project_id):
+            return ()
+        return found
+
+    def plan(self, request: Request, caller: Caller) -> Plan:
+        """Where a request may go. Raises NotFound, Unavailable without a price, and Invalid if no target takes it."""
+        spec = self._specs.get((caller.organization_id, request.model)) if self._specs else None
+        if spec is None:
+            self.find(caller.project_id, request.model)
+            return Plan((request.model,))
+        targets = ordered(request.model, spec, Asked(request, caller))
+        models = [target.model for target in targets if self.offers(caller.project_id, target.model)]
+        if not targets:
+            raise Invalid(
+                f"No target of the route '{request.model}' takes a request like this one. 'argosy route "
+                f"{request.model}' shows their conditions.",
+                code="no_target_takes_it",
+                param="model",
+            )
+        if not models:  # what is wrong with the first tells most
+            self.find(caller.project_id, targets[0].model)
+        if request.parts > 1:
+            # One request has one price, so all of its parts stay with one model.
+            models = [next((model for model in models if self._offers[model][0].ready), models[0])]
+        return Plan(tuple(models), spec.attempts, spec.deadlines, request.model)
 
     def resolve(self, project_id: str, model: str) -> str:
         """The model that a project means by a name: what its alias stands for now, else the name itself."""
@@ -177,7 +214,9 @@ class RouteTable:
                 except Unavailable as error:
                     _log.error("provider.unreadable", provider=route.provider.name, reason=error.code)
                     continue
-            yield route.model, Offer(route, price.id if price else None, encode_members(engine_request(route)), headers)
+            members = encode_members(engine_request(route))
+            endpoint = f"{route.provider.name} {route.provider_model}" if route.provider else route.url
+            yield route.model, Offer(route, price.id if price else None, members, headers, endpoint)
 
     def _unknown(self, project_id: str, model: str) -> NotFound:
         names = [route.model for route in self.models(project_id)]

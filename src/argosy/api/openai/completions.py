@@ -48,10 +48,10 @@ class Completions:
         request = parse(kind, await _body(scope, receive))
         async with _Presence(receive):
             if request.stream:
-                await self._gateway.stream(request, caller, request_id, reply.event)
+                await self._gateway.stream(request, caller, request_id, reply.event, reply.served)
                 await reply.end()
             else:
-                await reply.whole(await self._gateway.answer(request, caller, request_id))
+                await reply.whole(await self._gateway.answer(request, caller, request_id, reply.served))
 
 
 class ClientGone(Exception):

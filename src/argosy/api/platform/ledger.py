@@ -108,6 +108,8 @@ def _event(line: EventLine) -> dict[str, Any]:
         "base_model": line.base_model,
         "outcome": line.outcome,
         "estimated": line.estimated,
+        "route": line.route or None,
+        "attempts": line.attempts,
         "started_us": line.started_us,
         "finished_us": line.finished_us,
         "usage": {

@@ -32,6 +32,8 @@ class EventLine:
     base_model: str
     outcome: str
     estimated: bool
+    route: str
+    attempts: int
     started_us: int
     finished_us: int
     price_version: str

@@ -1,0 +1,215 @@
+"""The way of one part of a request: which endpoint is next, and whether a failure allows another one.
+
+Invariants: nothing is asked twice that failed at this request, but for an engine that went away and came back; extra
+attempts stay within the budget; an answer that has begun is only carried on, by the model that began it.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from argosy.core import ArgosyError, Invalid, Unavailable, UpstreamFailed
+from argosy.gateway.continuation import carried_on, may_be_carried_on
+from argosy.gateway.health import HealthTable, RetryBudget
+from argosy.gateway.metering import Meter, Part
+from argosy.gateway.plan import Plan, Served
+from argosy.gateway.requests import Request
+from argosy.gateway.routing import Offer, RouteTable
+
+LOSSES_LIMIT = 2
+"""Runs that may be lost to dying engines before the request itself is the suspect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One admitted request on its way."""
+
+    id: str
+    project_id: str
+    request: Request
+    meter: Meter
+    plan: Plan
+    served: Served
+
+
+@dataclass(slots=True)
+class Trip:
+    """What has been tried for one part, and what may still be."""
+
+    call: Call
+    index: int
+    table: RouteTable
+    health: HealthTable
+    budget: RetryBudget
+    request: Request = field(init=False)
+    """As it goes out next: by the name of its target, with what was delivered at its end."""
+    delivered: list[bytes] = field(default_factory=list)
+    """Events that went out to the client, as long as the answer might have to be carried on."""
+    _attempts: int = 0
+    _losses: int = 0
+    _lost_at: set[str] = field(default_factory=set)
+    _failed: set[str] = field(default_factory=set)
+    _away: set[str] = field(default_factory=set)
+    """Endpoints that did not take the connection just now."""
+    _was_away: set[str] = field(default_factory=set)
+    """Those, and the ones that did not some time before."""
+    _context: int = 0
+    """Tokens of context that were too few."""
+    _error: ArgosyError | None = None
+
+    def __post_init__(self) -> None:
+        self.request = self.call.request
+
+    @property
+    def part(self) -> Part:
+        """What was seen of the answer."""
+        return self.call.meter.parts[self.index]
+
+    def next(self) -> Offer | None:
+        """The best replica of the first target that has one which may be asked now.
+
+        One that this request was lost at is asked again only if there is no other.
+        """
+        return self._best(self._lost_at) or (self._best(set()) if self._lost_at else None)
+
+    def _best(self, avoided: set[str]) -> Offer | None:
+        for model in self.call.plan.models:
+            offers = [
+                offer
+                for offer in self.table.offers(self.call.project_id, model)
+                if self._may_ask(offer) and offer.endpoint not in avoided
+            ]
+            if best := self.health.best(offers, _endpoint):
+                return best
+        return None
+
+    def _may_ask(self, offer: Offer) -> bool:
+        if not offer.ready or offer.endpoint in self._failed or offer.endpoint in self._away:
+            return False
+        if self.part.begun and offer.route.model != self.request.model:
+            return False
+        return not self._context or offer.route.context_length == 0 or offer.route.context_length > self._context
+
+    def begin(self, offer: Offer) -> None:
+        """The offer is about to be asked. Raises what went wrong before, if there may not be another attempt."""
+        if offer.endpoint not in self._was_away:
+            if self._attempts and (self._attempts >= self.call.plan.attempts or not self.budget.spend()):
+                raise self._error or self.unreached()
+            self._attempts += 1
+        call = self.call
+        call.meter.dispatched = True
+        call.meter.attempts = call.served.attempts = max(call.meter.attempts, self._attempts)
+        if call.served.target != offer.route.model:
+            call.served.target = offer.route.model
+            call.meter.move(offer.route.model, offer.route.base_model, offer.price_version or "")
+        if self.request.model != offer.route.model:
+            self.request = self.request.named(offer.route.model)
+
+    def not_reached(self, offer: Offer) -> None:
+        """It did not take the request: others are asked, and later it again, which costs nobody anything."""
+        self._away.add(offer.endpoint)
+        self._was_away.add(offer.endpoint)
+
+    def look_again(self) -> None:
+        """A moment has passed: who was away may be back."""
+        self._away.clear()
+
+    def waiting_for(self) -> Iterator[Offer]:
+        """Those that may answer later: engines that are starting, and whoever was away just now."""
+        for model in self.call.plan.models:
+            for offer in self.table.offers(self.call.project_id, model):
+                waits = offer.route.provider is None or offer.endpoint in self._was_away
+                if waits and offer.endpoint not in self._failed and not self._context:
+                    yield offer
+
+    def lost(self, offer: Offer) -> None:
+        """It took the request and went away. Raises if that is to be the end."""
+        self._losses += 1
+        self._lost_at.add(offer.endpoint)
+        error = _cut() if self.part.begun else _lost_twice()
+        if self._losses >= LOSSES_LIMIT:
+            raise error
+        self._carry_on(offer, error)
+
+    def failed(self, offer: Offer, error: ArgosyError) -> None:
+        """It answered with a failure, or too late. Raises if that is to be the end."""
+        self._failed.add(offer.endpoint)
+        self._error = error
+        self._carry_on(offer, error)
+
+    def too_long(self, offer: Offer, error: Invalid) -> None:
+        """The prompt is longer than it can read; another target may have more room."""
+        self._context, self._error = max(1, offer.route.context_length), error
+        self._failed.add(offer.endpoint)
+
+    def _carry_on(self, offer: Offer, error: ArgosyError) -> None:
+        """Once something was delivered, the next run says what is left. Raises ``error`` if it cannot."""
+        part = self.part
+        if not part.begun:
+            return
+        rest = None
+        if offer.route.provider is None and may_be_carried_on(self.call.request):
+            rest = carried_on(self.call.request, self.delivered, part.delivered)
+        if rest is None:
+            raise error
+        self.request = rest.named(offer.route.model)
+        self._error = error
+        part.resumed, part.delivered_before, part.usage = True, part.delivered, None
+        self.call.served.resumed += 1
+
+    def given_up(self) -> ArgosyError:
+        """Why nothing more can be tried."""
+        if self._error:
+            return self._error
+        at = self.health.clock()
+        waits = [
+            self.health[offer.endpoint].open_until - at
+            for model in self.call.plan.models
+            for offer in self.table.offers(self.call.project_id, model)
+            if offer.endpoint
+        ]
+        return Unavailable(
+            f"Nothing that answers for '{self.call.request.model}' works just now. Please try again shortly.",
+            code="no_target_available",
+            retry_after_s=max(1, math.ceil(min(waits, default=1.0))),
+        )
+
+    def unreached(self) -> ArgosyError:
+        """Nobody was there in time."""
+        if self._error:
+            return self._error
+        names = {
+            offer.route.provider.name
+            for model in self.call.plan.models
+            for offer in self.table.offers(self.call.project_id, model)
+            if offer.route.provider
+        }
+        if names:
+            return Unavailable(
+                f"The provider '{min(names)}', which answers for '{self.call.request.model}', cannot be reached. "
+                "Please try again shortly.",
+                code="provider_unreachable",
+                retry_after_s=5,
+            )
+        return Unavailable(
+            f"No replica of the model '{self.call.request.model}' is ready. Please try again shortly.",
+            code="no_replica_ready",
+            retry_after_s=2,
+        )
+
+
+def _endpoint(offer: Offer) -> str:
+    return offer.endpoint
+
+
+def _cut() -> UpstreamFailed:
+    return UpstreamFailed(
+        "The engine went away in the middle of this answer. What was delivered is all there is; please try again.",
+        code="upstream_cut",
+    )
+
+
+def _lost_twice() -> UpstreamFailed:
+    return UpstreamFailed(
+        "The engine went away while it worked on this request, twice. Please try again later.", code="engine_lost"
+    )
