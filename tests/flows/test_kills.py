@@ -29,16 +29,23 @@ def own_platform(tmp_path, platform):
         running.stop()
 
 
-def test_a_killed_engine_is_replaced_and_a_cut_stream_says_so(own_platform):
-    stream = own_platform.client.chat.completions.create(**LONG, stream=True)
-    next(iter(stream))
-    own_platform.kill("engines.llama_cpp")
-    with pytest.raises(openai.APIError):
-        for _ in stream:
-            pass
+def test_a_killed_engine_is_replaced_and_carries_on_the_answer_that_it_was_giving(own_platform):
+    whole = own_platform.client.chat.completions.create(**LONG)
+    stream = own_platform.client.chat.completions.create(**LONG, stream=True, stream_options={"include_usage": True})
+    pieces, usage = [], None
+    for chunk in stream:
+        usage = chunk.usage or usage
+        pieces += [choice.delta.content or "" for choice in chunk.choices]
+        if len(pieces) == 20:
+            own_platform.kill("engines.llama_cpp")
+    assert "".join(pieces) == whole.choices[0].message.content, "greedy, so that it is known"
+    assert usage.prompt_tokens == whole.usage.prompt_tokens
+    assert abs(usage.completion_tokens - whole.usage.completion_tokens) <= 2
     # The very next request is answered: it waits for the new engine.
     assert own_platform.client.chat.completions.create(**SHORT).choices
-    assert len(own_platform.usage_rows()) == 2
+    rows = until(lambda: enough(own_platform.usage_rows(), 3), 10, "usage was lost")
+    assert sorted(row["attempts"] for row in rows) == [1, 1, 2]
+    assert {row["outcome"] for row in rows} == {"complete"}
 
 
 def test_a_killed_api_comes_back_and_bills_what_was_delivered_once(own_platform):

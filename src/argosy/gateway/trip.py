@@ -107,6 +107,8 @@ class Trip:
 
     def not_reached(self, offer: Offer) -> None:
         """It did not take the request: others are asked, and later it again, which costs nobody anything."""
+        if offer.endpoint in self._lost_at and offer.endpoint not in self._was_away:
+            self._attempts -= 1  # it is still gone
         self._away.add(offer.endpoint)
         self._was_away.add(offer.endpoint)
 

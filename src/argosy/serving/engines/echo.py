@@ -1,8 +1,9 @@
 """The echo engine: answers in OpenAI's shapes without weights, always the same. For tests, and to try Argosy out.
 
 Run as ``python -m argosy.serving.engines.echo SPEC_FILE``. It answers with the last message's words; an adapter puts
-its name in front. A token is a word. The message may ask for trouble: ``fault: cut after 3`` closes the connection
-after three tokens, ``fault: status 500`` refuses, ``fault: hang`` never answers, ``delay 50ms`` slows every token.
+its name in front, and a last message of the assistant is carried on. A token is a word. The message may ask for
+trouble: ``fault: cut after 3`` closes the connection after three tokens, ``fault: status 500`` refuses, ``fault: hang``
+never answers, ``delay 50ms`` slows every token.
 Embeddings and rerankings it makes up, the same for the same text.
 """
 
@@ -33,13 +34,18 @@ class _Answer:
     def __init__(self, spec: EngineSpec, body: dict[str, Any], chat: bool) -> None:
         self.chat, self.stream = chat, bool(body.get("stream"))
         self.include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
-        texts = [_text(m.get("content")) for m in body.get("messages", [])] if chat else [_text(body.get("prompt"))]
-        self.prompt_tokens = sum(len(text.split()) for text in texts)
+        messages = body.get("messages", []) if chat else []
+        texts = [_text(m.get("content")) for m in messages] if chat else [_text(body.get("prompt"))]
+        said = texts.pop() if len(texts) > 1 and messages[-1].get("role") == "assistant" else ""
+        self.prompt_tokens = sum(len(text.split()) for text in [*texts, said])
         self.asked = texts[-1] if texts else ""
         words = [*_adapters(spec, body), *self.asked.split()] or ["…"]
         limit = body.get("max_completion_tokens") or body.get("max_tokens") or _MAX_TOKENS
-        self.finish_reason = "length" if len(words) > limit else "stop"
-        self.pieces = [word if i == 0 else f" {word}" for i, word in enumerate(words[:limit])]
+        self.first = len(said.split())
+        """Place of the first word that is left to say."""
+        self.finish_reason = "length" if len(words) > self.first + limit else "stop"
+        pieces = [word if i == 0 else f" {word}" for i, word in enumerate(words[: self.first + limit])]
+        self.pieces = pieces[self.first :]
         self.head = {"id": "chatcmpl-echo" if chat else "cmpl-echo", "created": now(), "model": spec.name}
 
     def fault(self, pattern: str) -> int | None:
@@ -78,7 +84,7 @@ class _Answer:
         """The stream's bytes, with delays and the cut that the message asked for."""
         delay_s = (self.fault(r"delay (\d+)ms") or 0) / 1000
         cut = self.fault(r"fault: cut after (\d+)")
-        for index, piece in enumerate(self.pieces):
+        for index, piece in enumerate(self.pieces, self.first):
             if index == cut:
                 raise ConnectionAbortedError
             await asyncio.sleep(delay_s)
