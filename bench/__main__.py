@@ -90,6 +90,11 @@ def gateway(to: Path) -> None:
     to.write_text(run("bench/gateway_overhead.py", capture=True))
 
 
+def soak(to: Path) -> None:
+    """Half an hour of mixed faults, every outcome explained."""
+    run("bench/soak.py", "--minutes", "2" if chosen().quick else "30", "--to", str(to))
+
+
 def journal(to: Path) -> None:
     """Intents made durable a second."""
     to.write_text(run("bench/journal_speed.py", capture=True))
@@ -104,6 +109,7 @@ PARTS: dict[str, Callable[[Path], None]] = {
     "fleet": fleet,
     "engine": engine,
     "gateway": gateway,
+    "soak": soak,
     "journal": journal,
 }
 

@@ -189,6 +189,30 @@ def engine(found: dict[str, Any]) -> str:
     return "\n".join(["## The engine through the API", "", _table(head, rows), ""])
 
 
+def soak(found: dict[str, Any]) -> str:
+    """Outcomes of the soak, and what was left behind."""
+    counts, total = found["outcomes"], found["requests"]
+    wrong = found["usage_rows_wrong_count"]
+    rows = [
+        ["unexplained outcomes", "0", f"**{counts.get('unexplained', 0)}** of {total}"],
+        ["usage rows that say otherwise", "0", f"**{wrong}**"],
+        ["requests in flight afterwards", "0", f"{found['in_flight_after']:.0f}"],
+        ["whole answers", "", f"{counts.get('whole', 0)}"],
+        ["refused, all targets having failed", "", f"{counts.get('refused', 0)}"],
+        ["told in the stream that it broke", "", f"{counts.get('told', 0)}"],
+        ["left by the caller", "", f"{counts.get('left', 0)}"],
+        ["engines killed with -9", "", f"{found['engines_killed']}"],
+        ["slowest, of deadlines of 6 and 60 s", "", f"{found['slowest_s']} s"],
+        ["descriptors of the API, before and after", "", " → ".join(map(str, found["descriptors"]))],
+        ["memory of the API, before and after", "", " → ".join(f"{mb} MB" for mb in found["memory_mb"])],
+    ]
+    about = (
+        f"{found['minutes']:g} minutes, a share of requests to two providers meeting each of 18 faults, two replicas of the "
+        "starter model being killed meanwhile."
+    )
+    return "\n".join(["## The soak", "", about, "", _table(["figure", "asked", "measured"], rows), ""])
+
+
 def gateway(found: dict[str, Any]) -> str:
     """Against the floor."""
     rows = [
@@ -219,6 +243,7 @@ _PARTS = {
     "fleet": fleet,
     "engine": engine,
     "gateway": gateway,
+    "soak": soak,
     "journal": journal,
 }
 

@@ -193,6 +193,16 @@ async def test_when_both_fail_it_says_so_and_costs_nothing(pair):
     await pair.settled(0)
 
 
+async def test_when_all_circuits_are_open_the_least_bad_is_asked(pair):
+    pair.primary.plan, pair.backup.plan = ["failure"] * 4, ["failure"] * 4
+    for _ in range(4):
+        with pytest.raises(openai.InternalServerError):
+            await ask(pair)
+    assert len(pair.gateway._dispatch.health.open()) == 2
+    pair.primary.plan = pair.backup.plan = []
+    assert (await ask(pair))[1]["x-argosy-attempts"] == "1"
+
+
 async def test_a_half_open_circuit_lets_one_request_try_and_closes_when_it_is_well(pair):
     health, now = pair.gateway._dispatch.health, [100.0]
     health.clock = lambda: now[0]

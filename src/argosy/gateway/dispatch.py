@@ -16,7 +16,7 @@ from argosy.gateway.answers import shape_of, whole
 from argosy.gateway.continuation import may_be_carried_on
 from argosy.gateway.events import EventStream
 from argosy.gateway.health import HealthTable, RetryBudget
-from argosy.gateway.relay import Deadlines, Lost, NotReached, Relay
+from argosy.gateway.relay import AskedToWait, Deadlines, Lost, NotReached, Relay
 from argosy.gateway.requests import Request
 from argosy.gateway.routing import Offer, RouteTable
 from argosy.gateway.trip import Call, Trip
@@ -177,5 +177,6 @@ def _too_late() -> UpstreamFailed:
     return UpstreamFailed("The engine did not answer in time. Please try again.", code="engine_timeout")
 
 
-def _retry_after_s(error: ArgosyError) -> float | None:
-    return getattr(error, "retry_after_s", None)
+def _retry_after_s(error: ArgosyError) -> int | None:
+    """What an upstream has said about when to come back."""
+    return error.retry_after_s if isinstance(error, AskedToWait | Unavailable) else None

@@ -36,6 +36,8 @@ class Health:
     """Until its first byte, as a moving average; 0 while unknown, so that a new one is tried."""
     open_until: float = 0.0
     """By the monotonic clock; 0 is closed."""
+    held_until: float = 0.0
+    """What it said itself about when to come back."""
     opened: int = 0
     """How often in a row it was opened."""
     _row: int = 0
@@ -83,9 +85,10 @@ class Health:
 
     def failed(self, trial: bool, at: float, retry_after_s: float | None = None) -> None:
         """It did not. ``retry_after_s``: what it said about when to come back."""
+        if retry_after_s:
+            self.held_until = max(self.held_until, at + min(retry_after_s, RETRY_AFTER_S_MAX))
         if self.open_until and not trial:
-            if retry_after_s:
-                self.open_until = max(self.open_until, at + min(retry_after_s, RETRY_AFTER_S_MAX))
+            self.open_until = max(self.open_until, self.held_until)
             return
         self._row += 1
         self._past = (self._past << 1 | 1) & (1 << _WINDOW) - 1
@@ -93,7 +96,7 @@ class Health:
         if bad or self._probation or retry_after_s:
             wait_s = min(_OPEN_S_MAX, _OPEN_S * 2**self.opened)
             self.opened, self._probation = self.opened + 1, _PROBATION
-            self.open_until = at + max(wait_s, min(retry_after_s or 0.0, RETRY_AFTER_S_MAX))
+            self.open_until = max(at + wait_s, self.held_until)
 
 
 @dataclass(slots=True)
@@ -119,6 +122,16 @@ class HealthTable:
             return able[0] if able else None
         drawn = sample(able, 2)
         return min(drawn, key=lambda one: self[endpoint(one)].score)
+
+    def least_bad(self, candidates: Sequence[T], endpoint: Callable[[T], str]) -> T | None:
+        """Where the circuits of several are open, the one that was opened for least: all at once they say more of a bad
+        moment than of each. None for a single one, and for those that asked to be left alone.
+        """
+        at = self.clock()
+        able = [one for one in candidates if at >= self[endpoint(one)].held_until]
+        if len({endpoint(one) for one in candidates}) < 2 or not able:
+            return None
+        return min(able, key=lambda one: self[endpoint(one)].opened)
 
     def open(self) -> dict[str, float]:
         """Endpoints whose circuit is open now, with the seconds until they are tried again."""

@@ -39,6 +39,10 @@ class Lost(Exception):
     """The engine took the request and then went away."""
 
 
+class AskedToWait(RateLimited):
+    """The provider is over its limit, and has said itself when to come back."""
+
+
 class Relay:
     """Sends bodies to engines and providers. Leaving an answer half read closes its connection: they then stop."""
 
@@ -165,7 +169,7 @@ def provider_refusal(name: str, status: int, body: bytes, retry_after: int | Non
     except (msgspec.DecodeError, UnicodeDecodeError):
         said = ""
     if status == 429:
-        return RateLimited(
+        return (RateLimited if retry_after is None else AskedToWait)(
             f"The provider '{name}' is over its limit. Please try again shortly.",
             code="provider_rate_limited",
             retry_after_s=5 if retry_after is None else max(1, retry_after),

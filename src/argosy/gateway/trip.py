@@ -5,7 +5,7 @@ attempts stay within the budget; an answer that has begun is only carried on, by
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from argosy.core import ArgosyError, Invalid, Unavailable, UpstreamFailed
@@ -68,20 +68,24 @@ class Trip:
     def next(self) -> Offer | None:
         """The best replica of the first target that has one which may be asked now.
 
-        One that this request was lost at is asked again only if there is no other.
+        One that this request was lost at is asked again only if there is no other, and one whose circuit is open only
+        if those of all others are.
         """
-        return self._best(self._lost_at) or (self._best(set()) if self._lost_at else None)
+        found = self._best(self._lost_at) or (self._best(set()) if self._lost_at else None)
+        return found if found or self._attempts else self.health.least_bad(list(self._askable()), _endpoint)
 
     def _best(self, avoided: set[str]) -> Offer | None:
         for model in self.call.plan.models:
-            offers = [
-                offer
-                for offer in self.table.offers(self.call.project_id, model)
-                if self._may_ask(offer) and offer.endpoint not in avoided
-            ]
+            offers = [offer for offer in self._offers(model) if self._may_ask(offer) and offer.endpoint not in avoided]
             if best := self.health.best(offers, _endpoint):
                 return best
         return None
+
+    def _askable(self) -> Iterator[Offer]:
+        return (offer for model in self.call.plan.models for offer in self._offers(model) if self._may_ask(offer))
+
+    def _offers(self, model: str) -> Sequence[Offer]:
+        return self.table.offers(self.call.project_id, model)
 
     def _may_ask(self, offer: Offer) -> bool:
         if not offer.ready or offer.endpoint in self._failed or offer.endpoint in self._away:
@@ -119,7 +123,7 @@ class Trip:
     def waiting_for(self) -> Iterator[Offer]:
         """Those that may answer later: engines that are starting, and whoever was away just now."""
         for model in self.call.plan.models:
-            for offer in self.table.offers(self.call.project_id, model):
+            for offer in self._offers(model):
                 waits = offer.route.provider is None or offer.endpoint in self._was_away
                 if waits and offer.endpoint not in self._failed and not self._context:
                     yield offer
@@ -167,7 +171,7 @@ class Trip:
         waits = [
             self.health[offer.endpoint].open_until - at
             for model in self.call.plan.models
-            for offer in self.table.offers(self.call.project_id, model)
+            for offer in self._offers(model)
             if offer.endpoint
         ]
         return Unavailable(
@@ -183,7 +187,7 @@ class Trip:
         names = {
             offer.route.provider.name
             for model in self.call.plan.models
-            for offer in self.table.offers(self.call.project_id, model)
+            for offer in self._offers(model)
             if offer.route.provider
         }
         if names:

@@ -1,0 +1,306 @@
+"""A soak: mixed faults for half an hour on a platform of its own, and every outcome explained.
+
+    python bench/soak.py --to out/bench/soak.json [--minutes 30]
+
+Behind the real API, over sockets: two providers that meet a share of their requests with a fault of the gateway's fault
+suite, and two replicas of the starter model on llama.cpp, one of which is killed with -9 now and then. Callers ask for
+whole answers and streams, some leave in the middle, some read slowly. Each outcome is compared with what was promised:
+
+- whole: the very text that was to come, to its end;
+- told: an error event at the end of a stream that had begun, and no [DONE];
+- refused: an HTTP error in OpenAI's shape, of a kind that says that all targets failed, within the route's deadline;
+- left: the caller went away on purpose.
+
+Everything else is unexplained. Afterwards each request has the usage row that its outcome asks for and no other one,
+nothing is in flight, and the API process has the descriptors that it began with.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import random
+import sqlite3
+import sys
+import time
+from collections import Counter
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+from aiohttp import web
+from tests.gateway.engine import WORDS, Engine
+
+from argosy.demo.platform import STARTER, OwnPlatform, fresh_home
+
+FAULTS = [
+    "drop", "hang", "failure", "busy", "limit", "bad key", "no model", "garbage", "empty body", "cut at once", "cut",
+    "error", "stall", "no token", "hang after headers", "garbage events", "slow", "drip",
+]  # fmt: skip
+FAULTY = {"primary": 0.3, "backup": 0.02}
+"""Share of requests that meet a fault."""
+TEXT = "".join(WORDS)
+ASKS = ["Name a colour.", "Say something about the sea.", "What is two plus two?", "Write a short greeting."]
+PATIENCE = {"first_token": 1.5, "stall": 1.5, "total": 6.0}
+ENGINE_PATIENCE = {"first_token": 20.0, "stall": 20.0, "total": 60.0}
+LATE_S = 3.0
+"""Beyond a route's deadline, on a busy machine."""
+REFUSALS = {429, 502, 503}
+KILL_EVERY_S = 20.0
+
+
+class Faulty(Engine):
+    """A provider that meets some requests with a fault, drawn anew for each."""
+
+    def __init__(self, share: float, chance: random.Random) -> None:
+        super().__init__()
+        self._share, self._chance = share, chance
+        self.count = 0
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """One request."""
+        self.count += 1
+        self.plan = [self._chance.choice(FAULTS)] if self._chance.random() < self._share else []
+        try:
+            return await super().answer(request)
+        finally:
+            for seen in (self.bodies, self.headers, self.paths):
+                seen.clear()
+
+
+@dataclass
+class Soak:
+    """What came of it so far."""
+
+    url: str
+    key: str
+    outcomes: dict[str, str] = field(default_factory=dict)
+    """By request id: whole, told, refused or left."""
+    counts: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    """By the error's code."""
+    unexplained: list[str] = field(default_factory=list)
+    slowest_s: float = 0.0
+
+    def note(self, request_id: str | None, outcome: str, what: str, took_s: float) -> None:
+        """Count one outcome."""
+        self.counts[outcome] += 1
+        if outcome == "refused":
+            self.refusals[what] += 1
+        if request_id:
+            self.outcomes[request_id] = outcome
+        if outcome == "unexplained":
+            self.unexplained.append(f"{request_id}: {what}")
+        if outcome != "left":
+            self.slowest_s = max(self.slowest_s, took_s)
+
+
+async def one(soak: Soak, session: aiohttp.ClientSession, chance: random.Random, expected: dict[str, str]) -> None:
+    """One request, looked at until its end."""
+    model = chance.choice(["chat", "chat", "pair", "small"] if expected else ["chat", "pair"])
+    ask = chance.choice(list(expected)) if model == "small" else "Say hello"
+    stream, leaves, slow = chance.random() < 0.6, chance.random() < 0.05, chance.random() < 0.03
+    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": ask}], "stream": stream}
+    if model == "small":
+        body |= {"temperature": 0, "max_tokens": 16}
+    wanted = expected.get(ask, TEXT) if model == "small" else TEXT
+    limit_s = (ENGINE_PATIENCE if model == "small" else PATIENCE)["total"] + LATE_S
+    began, request_id, said = time.monotonic(), None, b""
+    try:
+        async with asyncio.timeout(limit_s), session.post(f"{soak.url}/v1/chat/completions", json=body) as answer:
+            request_id = answer.headers.get("x-request-id")
+            async for piece in answer.content.iter_any():
+                said += piece
+                if leaves and chance.random() < 0.5:
+                    answer.close()
+                    return soak.note(request_id, "left", "", 0.0)
+                if slow:
+                    await asyncio.sleep(0.2)
+        outcome, what = judge(answer.status, stream, said, wanted)
+    except TimeoutError:
+        outcome, what = "unexplained", f"{model}: no end within {limit_s} s after {said[-200:]!r}"
+    except aiohttp.ClientError as error:
+        outcome, what = "unexplained", f"{model}: {error!r} after {said[-200:]!r}"
+    soak.note(request_id, outcome, what, time.monotonic() - began)
+
+
+def judge(status: int, stream: bool, said: bytes, wanted: str) -> tuple[str, str]:
+    """Which outcome it was, and what was wrong with one that is none."""
+    shown = f"{status} {said[-300:]!r}, wanted {wanted!r}"
+    try:
+        if status != 200:
+            error = json.loads(said)["error"]
+            return ("refused", error["code"]) if status in REFUSALS and error["code"] else ("unexplained", shown)
+        if not stream:
+            text = json.loads(said)["choices"][0]["message"]["content"]
+            return ("whole", "") if text == wanted else ("unexplained", shown)
+        events = [line[6:] for line in said.decode().split("\n\n") if line.startswith("data: ")]
+        told = [json.loads(event) for event in events if event != "[DONE]"]
+        text = "".join(choice["delta"].get("content") or "" for one in told for choice in one.get("choices", ()))
+        if events[-1] == "[DONE]":
+            return (
+                ("whole", "") if text == wanted and not any("error" in one for one in told) else ("unexplained", shown)
+            )
+        return ("told", "") if "error" in told[-1] and wanted.startswith(text) else ("unexplained", shown)
+    except (ValueError, KeyError, IndexError, TypeError):
+        return "unexplained", shown
+
+
+async def killing(api_pid: int, until: float, chance: random.Random) -> int:
+    """Kill one engine with -9 now and then. Returns how many."""
+    killed = 0
+    root = psutil.Process(api_pid).parent()
+    assert root is not None
+    while time.monotonic() < until - KILL_EVERY_S:
+        await asyncio.sleep(KILL_EVERY_S * (0.5 + chance.random()))
+        engines = [
+            one for one in root.children(recursive=True) if "serving.engines.llama_cpp" in " ".join(one.cmdline())
+        ]
+        if len(engines) > 1:  # with the only one gone, requests would rightly be refused
+            chance.choice(engines).kill()
+            killed += 1
+    return killed
+
+
+def api_of(platform: OwnPlatform) -> psutil.Process:
+    """The API's process."""
+    root = psutil.Process(json.loads((platform.home / "up.json").read_text())["pid"])
+    return next(one for one in root.children() if "api" in one.cmdline())
+
+
+def set_up(platform: OwnPlatform, providers: dict[str, Faulty]) -> None:
+    """Providers, their models, two replicas of the starter model, and the routes."""
+    client = platform.client()
+    prices = {"currency": "USD", "input": 1_000_000, "output": 2_000_000}
+    for name, engine in providers.items():
+        body = {"name": name, "key": "sk-of-the-provider-0123", "base_url": f"{engine.url}/v1", "private": True}
+        client.post("/providers", body=body, cast_to=object)
+        body = {"model": name, "provider": name, "provider_model": name, "prices": prices}
+        client.post("/deployments", body=body, cast_to=object)
+    client.post("/deployments", body={"model": STARTER, "replicas": 2}, cast_to=object)
+    both = [{"model": "primary"}, {"model": "backup"}]
+    for name, targets, patience in (
+        ("chat", [both[0], {**both[1], "priority": 1}], PATIENCE),
+        ("pair", both, PATIENCE),
+        ("small", [{"model": STARTER}], ENGINE_PATIENCE),
+    ):
+        client.put(f"/routes/{name}", body={"targets": targets, "deadlines": patience}, cast_to=object)
+    give_up = time.monotonic() + 120
+    while time.monotonic() < give_up:
+        found = client.get(f"/deployments/{STARTER}", cast_to=dict)
+        if found["state"] == "ready" and len(found["replicas"]) == 2:
+            return
+        time.sleep(0.5)
+    raise SystemExit("the second replica did not come up")
+
+
+def greedy(platform: OwnPlatform) -> dict[str, str]:
+    """What the engine says when nothing goes wrong."""
+    found = {}
+    for ask in ASKS:
+        answer = platform.client().chat.completions.create(
+            model=STARTER, messages=[{"role": "user", "content": ask}], temperature=0, max_tokens=16
+        )
+        found[ask] = answer.choices[0].message.content or ""
+    return found
+
+
+def check_usage(home: Path, soak: Soak, ignored: int) -> list[str]:
+    """What the usage rows say otherwise than the outcomes. ``ignored`` rows are from before the soak."""
+    with sqlite3.connect(f"file:{home / 'argosy.sqlite'}?mode=ro", uri=True) as db:
+        rows = {row[0]: row[1:] for row in db.execute("SELECT id, outcome, completion_tokens FROM usage_events")}
+    wrong = []
+    for request_id, outcome in soak.outcomes.items():
+        row = rows.pop(request_id, None)
+        if outcome == "whole" and (row is None or row[0] != "complete" or row[1] < 1):
+            wrong.append(f"{request_id} was whole, its usage row is {row}")
+        if outcome == "told" and (row is None or row[0] != "upstream_cut"):
+            wrong.append(f"{request_id} was cut, its usage row is {row}")
+        if outcome == "refused" and row is not None:
+            wrong.append(f"{request_id} was refused, its usage row is {row}")
+    unknown = len(rows) - ignored
+    # Callers that left before the head arrived never learned their id.
+    return wrong + ([f"{unknown} usage rows of nobody"] if unknown > soak.counts["left"] else [])
+
+
+async def soak_it(platform: OwnPlatform, minutes: float, callers: int, seed: int) -> dict[str, Any]:
+    """The whole of it."""
+    chance = random.Random(seed)
+    async with AsyncExitStack() as stack:
+        providers = {}
+        for name, share in FAULTY.items():
+            engine = providers[name] = Faulty(share, random.Random(chance.random()))
+            application = web.Application(client_max_size=1 << 26)
+            application.router.add_post("/{path:.*}", engine.answer)
+            application.router.add_get("/{path:.*}/models", engine.models)
+            runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            engine.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await asyncio.to_thread(set_up, platform, providers)
+        expected = await asyncio.to_thread(greedy, platform)
+        soak, api = Soak(platform.url, platform.key), api_of(platform)
+        await asyncio.sleep(2)
+        descriptors, memory = api.num_fds(), api.memory_info().rss
+        until = time.monotonic() + minutes * 60
+
+        async def caller(own: random.Random) -> None:
+            headers = {"authorization": f"Bearer {platform.key}"}
+            async with aiohttp.ClientSession(headers=headers) as session:
+                while time.monotonic() < until:
+                    await one(soak, session, own, expected)
+                    await asyncio.sleep(own.random() * 0.1)
+
+        kills = asyncio.create_task(killing(api.pid, until, random.Random(chance.random())))
+        tasks = [asyncio.create_task(caller(random.Random(chance.random()))) for _ in range(callers)]
+        while time.monotonic() < until:
+            await asyncio.sleep(min(60, max(0.1, until - time.monotonic())))
+            print(f"{dict(soak.counts)}, {api.memory_info().rss >> 20} MB, {api.num_fds()} fds", file=sys.stderr)
+        await asyncio.gather(*tasks)
+        killed = await kills
+        await asyncio.sleep(5)
+        requests = sum(soak.counts.values())
+        attempts = sum(engine.count for engine in providers.values())
+        metrics = await asyncio.to_thread(lambda: platform.client().get("/../metrics", cast_to=str))
+        in_flight = next(line for line in metrics.splitlines() if line.startswith("argosy_requests_in_flight "))
+        wrong = check_usage(platform.home, soak, len(ASKS))
+        return {
+            "minutes": minutes,
+            "requests": requests,
+            "outcomes": dict(soak.counts),
+            "refusals": dict(soak.refusals),
+            "unexplained": soak.unexplained[:20],
+            "usage_rows_wrong": wrong[:20],
+            "usage_rows_wrong_count": len(wrong),
+            "slowest_s": round(soak.slowest_s, 2),
+            "engines_killed": killed,
+            "asked_of_providers": attempts,
+            "in_flight_after": float(in_flight.split()[1]),
+            "descriptors": [descriptors, api.num_fds()],
+            "memory_mb": [memory >> 20, api.memory_info().rss >> 20],
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--to", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--callers", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--home", type=Path, default=Path("out/bench/soak-home"))
+    chosen = parser.parse_args()
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # its connections are cut on purpose
+    with OwnPlatform(fresh_home(chosen.home)) as platform:
+        platform.wait(lambda text: print(text, file=sys.stderr))
+        found = asyncio.run(soak_it(platform, chosen.minutes, chosen.callers, chosen.seed))
+    chosen.to.parent.mkdir(parents=True, exist_ok=True)
+    chosen.to.write_text(json.dumps(found, indent=2) + "\n")
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
