@@ -207,8 +207,8 @@ def soak(found: dict[str, Any]) -> str:
         ["memory of the API, before and after", "", " → ".join(f"{mb} MB" for mb in found["memory_mb"])],
     ]
     about = (
-        f"{found['minutes']:g} minutes, a share of requests to two providers meeting each of 18 faults, two replicas of the "
-        "starter model being killed meanwhile."
+        f"{found['minutes']:g} minutes; some requests to two providers meet one of 18 faults, and two replicas of the "
+        "starter model are killed now and then."
     )
     return "\n".join(["## The soak", "", about, "", _table(["figure", "asked", "measured"], rows), ""])
 
