@@ -169,8 +169,8 @@ class RouteTable:
         models = [target.model for target in targets if self.offers(caller.project_id, target.model)]
         if not targets:
             raise Invalid(
-                f"No target of the route '{request.model}' takes a request like this one. 'argosy route "
-                f"{request.model}' shows their conditions.",
+                f"No target of the route '{request.model}' takes a request like this one. "
+                f"'argosy route show {request.model}' shows their conditions.",
                 code="no_target_takes_it",
                 param="model",
             )

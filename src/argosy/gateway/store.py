@@ -80,7 +80,7 @@ def all_routes(tx: Transaction) -> Routes:
 def no_route(name: str) -> NotFound:
     """There is none of this name, or it belongs to another organization: the two look alike."""
     return NotFound(
-        f"There is no route '{name}'. 'argosy routes' lists the ones that there are.", code="route_not_found"
+        f"There is no route '{name}'. 'argosy route list' lists the ones that there are.", code="route_not_found"
     )
 
 
