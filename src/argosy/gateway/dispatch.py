@@ -6,13 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-import aiohttp
-
 from argosy.core import Unavailable, UpstreamFailed
 from argosy.gateway.answers import shape_of, whole
 from argosy.gateway.events import EventStream
 from argosy.gateway.metering import Meter
-from argosy.gateway.relay import Deadlines, Lost, NotReached, Relay
+from argosy.gateway.relay import Deadlines, Lost, NotReached, Relay, Response
 from argosy.gateway.requests import Request
 from argosy.gateway.routing import Offer, RouteTable
 
@@ -42,7 +40,7 @@ class Dispatch:
     async def collect(self, call: Call, index: int) -> bytes:
         """The whole answer of a part, as the client may see it."""
 
-        async def attempt(response: aiohttp.ClientResponse) -> bytes:
+        async def attempt(response: Response) -> bytes:
             body, usage = whole(await response.read(), call.request, call.id, index)
             call.meter.parts[index].usage = usage
             await call.meter.safe()
@@ -54,9 +52,9 @@ class Dispatch:
         """Give the events of a part to ``send`` as they come."""
         meter, part = call.meter, call.meter.parts[index]
 
-        async def attempt(response: aiohttp.ClientResponse) -> None:
+        async def attempt(response: Response) -> None:
             events = EventStream(part, shape_of(call.request, call.id, index))
-            async for data in response.content.iter_any():
+            while data := await response.piece():
                 if ready := events.feed(data):
                     if not part.begun:
                         await meter.safe()
@@ -70,7 +68,7 @@ class Dispatch:
 
         await self._run(call, index, attempt)
 
-    async def _run(self, call: Call, index: int, attempt: Callable[[aiohttp.ClientResponse], Awaitable[T]]) -> T:
+    async def _run(self, call: Call, index: int, attempt: Callable[[Response], Awaitable[T]]) -> T:
         until = asyncio.get_running_loop().time() + self._deadlines.replica
         losses = 0
         while True:
@@ -91,9 +89,7 @@ class Dispatch:
                 raise _unreached(call.request.model, offer)
             await asyncio.sleep(self._deadlines.poll)
 
-    def _posted(
-        self, request: Request, offer: Offer, index: int
-    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def _posted(self, request: Request, offer: Offer, index: int) -> contextlib.AbstractAsyncContextManager[Response]:
         route = offer.route
         if route.provider:
             url = route.url + request.kind.path.removeprefix("/v1")
