@@ -353,8 +353,12 @@ async def test_nothing_goes_out_before_the_intent_is_on_disk(api, monkeypatch, s
 
     monkeypatch.setattr(api.journal, "intent", slow)
     asking = asyncio.create_task(api.ask(stream=stream))
-    await asyncio.sleep(0.1)
+    for _ in range(500):
+        if api.engine.bodies:
+            break
+        await asyncio.sleep(0.01)
     assert api.engine.bodies, "the engine works meanwhile"
+    await asyncio.sleep(0.1)
     assert not asking.done()
     gate.set()
     answer = await asking

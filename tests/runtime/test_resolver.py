@@ -1,9 +1,11 @@
 """No name leads inside the network, whatever its addresses are by the time it is asked for."""
 
-import aiohttp
+import asyncio
+import socket
+
 import pytest
 
-from argosy.runtime.resolver import CheckedResolver
+from argosy.runtime.resolver import resolve
 
 
 @pytest.mark.parametrize(
@@ -17,13 +19,27 @@ from argosy.runtime.resolver import CheckedResolver
     ],
 )
 async def test_only_hosts_with_nothing_but_public_addresses_are_given(monkeypatch, addresses, public):
-    async def found(self, host, port=0, family=0):
-        return [{"hostname": host, "host": one, "port": port} for one in addresses]
+    async def found(host, port, **_):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in addresses * 2]
 
-    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", found)
-    resolver = CheckedResolver()
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found)
+    expected = [(socket.AF_INET, (one, 443)) for one in addresses]
+    assert await resolve("api.example", 443, public_only=False) == expected
     if public:
-        assert [one["host"] for one in await resolver.resolve("api.example", 443)] == addresses
+        assert await resolve("api.example", 443, public_only=True) == expected
     else:
         with pytest.raises(OSError, match=r"api\.example is not on the public internet"):
-            await resolver.resolve("api.example", 443)
+            await resolve("api.example", 443, public_only=True)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::ffff:10.0.0.1", "192.168.1.1"])
+async def test_a_host_that_is_an_address_is_checked_too(host):
+    assert (await resolve(host, 80, public_only=False))[0][1][0] == host
+    with pytest.raises(OSError, match="not on the public internet"):
+        await resolve(host, 80, public_only=True)
+
+
+@pytest.mark.parametrize("host", ["\udcff", "a" * 300])
+async def test_what_is_no_name_is_an_os_error(host):
+    with pytest.raises(OSError):
+        await resolve(host, 80, public_only=False)

@@ -1,4 +1,4 @@
-"""The HTTP server around the application: uvicorn on uvloop and httptools."""
+"""The HTTP server around the application: uvicorn on uvloop, and our own reading of completions on it."""
 
 import gc
 import socket
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import uvicorn
 
 from argosy.api.application import Application
+from argosy.api.wire import Wire
 
 _GRACE_S = 3
 
@@ -16,7 +17,7 @@ def make_server(app: Application) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=Wire,
             ws="none",
             lifespan="off",
             log_config=None,

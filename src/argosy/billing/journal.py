@@ -11,10 +11,12 @@ Everything is written by the caller at once (about a microsecond); a thread sync
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
 from collections import deque
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -35,8 +37,15 @@ _RETRY_S = 1.0
 """How often a journal that could not be written tries again."""
 
 _log = logging.getLogger(__name__)
-_Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Future[None], str]
-"""An intent that is being synced: its id, and whom to tell."""
+
+
+class _Group:
+    """Intents of one loop that are synced together, and the one future that all of them wait for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop, self.future = loop, loop.create_future()
+        self.future.add_done_callback(_seen)
+        self.ids: list[str] = []
 
 
 class Journal:
@@ -57,7 +66,7 @@ class Journal:
         self.parent, self.folder = parent, self._segments.folder
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._waiting: list[_Waiter] = []
+        self._waiting: dict[asyncio.AbstractEventLoop, _Group] = {}
         self._progress: dict[str, int] = {}
         self._unshipped: deque[UsageEvent] = deque()
         self._dirty = self._idle = self._closing = self._broken = False
@@ -68,23 +77,28 @@ class Journal:
         self._thread.start()
 
     def intent(self, intent: Intent) -> asyncio.Future[None]:
-        """Write the intent at once; the future is done when it is durable.
+        """Write the intent at once; the future is done when it is durable. Others wait for it too: shield it.
 
         Its exception is Unavailable if that cannot be: then nothing may go out, and the intent is void already.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
         try:
             with self._lock:
                 self._check_room()
                 self._segments.append(encode(intent))
                 self._segments.hold(intent.id)
-                self._waiting.append((loop, future, intent.id))
+                group = self._waiting.get(loop)
+                if group is None:
+                    group = self._waiting[loop] = _Group(loop)
+                group.ids.append(intent.id)
         except (Unavailable, OSError) as error:
-            future.set_exception(error if isinstance(error, Unavailable) else _unavailable(error))
-        else:
+            refused: asyncio.Future[None] = loop.create_future()
+            refused.add_done_callback(_seen)
+            refused.set_exception(error if isinstance(error, Unavailable) else _unavailable(error))
+            return refused
+        if not self._wake.is_set():
             self._wake.set()
-        return future
+        return group.future
 
     def progress(self, id_: str, delivered_tokens: int) -> None:
         """Note how many tokens of the answer have been delivered in all. Cheap: written once per `TICK_S`."""
@@ -181,13 +195,13 @@ class Journal:
         """Write progress, sync, and tell those who wait. Goes on in a new segment when this one is full or failed."""
         with self._lock:
             self._write_progress()
-            waiting, self._waiting, self._dirty = self._waiting, [], False
+            waiting, self._waiting, self._dirty = self._waiting, {}, False
             descriptor = self._segments.descriptor
         failure = self._sync(descriptor)
         self._broken = self._broken or failure is not None
         if self._broken or self._segments.size >= self._segment_bytes:
             self._rotate()
-        self._answer(waiting, failure)
+        self._answer(waiting.values(), failure)
 
     def _write_progress(self) -> None:
         counts, self._progress = self._progress, {}
@@ -221,13 +235,15 @@ class Journal:
             return
         if failure is not None:  # intents that came in since the last sync lie in the old segment
             with self._lock:
-                waiting, self._waiting = self._waiting, []
-            self._answer(waiting, failure)
+                waiting, self._waiting = self._waiting, {}
+            self._answer(waiting.values(), failure)
 
-    def _answer(self, waiting: list[_Waiter], failure: OSError | None) -> None:
-        for _, _, id_ in waiting if failure else ():
-            self.void(id_)
-        _tell(waiting, failure)
+    def _answer(self, waiting: Iterable[_Group], failure: OSError | None) -> None:
+        for group in waiting:
+            for id_ in group.ids if failure else ():
+                self.void(id_)
+            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                group.loop.call_soon_threadsafe(_resolve, group.future, failure)
 
     def _sync_folder(self) -> None:
         for folder in (self.folder, self.parent):
@@ -238,24 +254,18 @@ class Journal:
                 os.close(descriptor)
 
 
-def _tell(waiting: list[_Waiter], failure: OSError | None) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-    for loop, future, _ in waiting:
-        by_loop.setdefault(loop, []).append(future)
-    for loop, futures in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_resolve, futures, failure)
-        except RuntimeError:  # the loop was closed: nobody waits any more
-            continue
+def _resolve(future: asyncio.Future[None], failure: OSError | None) -> None:
+    if not future.done():
+        if failure is None:
+            future.set_result(None)
+        else:
+            future.set_exception(_unavailable(failure))
 
 
-def _resolve(futures: list[asyncio.Future[None]], failure: OSError | None) -> None:
-    for future in futures:
-        if not future.done():
-            if failure is None:
-                future.set_result(None)
-            else:
-                future.set_exception(_unavailable(failure))
+def _seen(future: asyncio.Future[None]) -> None:
+    """Those whose requests failed for another reason never ask how their intents fared."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _unavailable(error: OSError | None) -> Unavailable:

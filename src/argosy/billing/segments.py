@@ -58,6 +58,9 @@ class Segments:
 
     def hold(self, id_: str, *, only: bool = False) -> None:
         """The current segment is needed until ``id_`` is released; ``only``: the earlier ones no longer are."""
+        held = self._holds.get(id_)
+        if held is not None and len(held) == 1 and self.number in held:
+            return  # nearly always: a segment holds thousands of requests from their beginning to their end
         if only:
             self.release(id_)
         held = self._holds.setdefault(id_, set())

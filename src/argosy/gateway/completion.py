@@ -155,7 +155,9 @@ class Gateway:
 
     def _ended(self, outcome: str, usage: Usage) -> None:
         self.outcomes[outcome] += 1
-        self.tokens.update(prompt=usage.prompt, cached=usage.cached, completion=usage.completion)
+        self.tokens["prompt"] += usage.prompt
+        self.tokens["cached"] += usage.cached
+        self.tokens["completion"] += usage.completion
 
 
 def _intent(request: Request, caller: Caller, request_id: str, offer: Offer, route: str) -> Intent:

@@ -9,14 +9,12 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import aiohttp
-
 from argosy.core import ArgosyError, Invalid, RateLimited, Unavailable, UpstreamFailed
 from argosy.gateway.answers import shape_of, whole
 from argosy.gateway.continuation import may_be_carried_on
 from argosy.gateway.events import EventStream
 from argosy.gateway.health import HealthTable, RetryBudget
-from argosy.gateway.relay import AskedToWait, Deadlines, Lost, NotReached, Relay
+from argosy.gateway.relay import AskedToWait, Deadlines, Lost, NotReached, Relay, Response
 from argosy.gateway.requests import Request
 from argosy.gateway.routing import Offer, RouteTable
 from argosy.gateway.trip import Call, Trip
@@ -24,7 +22,7 @@ from argosy.gateway.trip import Call, Trip
 Send = Callable[[bytes], Awaitable[None]]
 Pulse = Callable[[], None]
 """To be called whenever something has come that the client may see."""
-Attempt = Callable[[Trip, aiohttp.ClientResponse, Pulse], Awaitable["T"]]
+Attempt = Callable[[Trip, Response, Pulse], Awaitable["T"]]
 T = TypeVar("T")
 
 
@@ -39,7 +37,7 @@ class Dispatch:
     async def collect(self, call: Call, index: int) -> bytes:
         """The whole answer of a part, as the client may see it."""
 
-        async def attempt(trip: Trip, response: aiohttp.ClientResponse, came: Pulse) -> bytes:
+        async def attempt(trip: Trip, response: Response, came: Pulse) -> bytes:
             body, usage = whole(await response.read(), trip.request, call.id, index)
             came()
             trip.part.usage = usage
@@ -53,10 +51,10 @@ class Dispatch:
         """Give the events of a part to ``send`` as they come, from the first that says something on."""
         meter, keeps = call.meter, may_be_carried_on(call.request)
 
-        async def attempt(trip: Trip, response: aiohttp.ClientResponse, came: Pulse) -> None:
+        async def attempt(trip: Trip, response: Response, came: Pulse) -> None:
             part, held = trip.part, b""
             events = EventStream(part, shape_of(trip.request, call.id, index))
-            async for data in response.content.iter_any():
+            while data := await response.piece():
                 ready = held + events.feed(data)
                 if not part.begun:
                     if not (events.tokens or events.done):
@@ -162,9 +160,7 @@ class Dispatch:
         with contextlib.suppress(Exception):  # the refresher tells of an outage
             await asyncio.shield(self._refreshing)
 
-    def _posted(
-        self, request: Request, offer: Offer, index: int
-    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def _posted(self, request: Request, offer: Offer, index: int) -> contextlib.AbstractAsyncContextManager[Response]:
         route = offer.route
         if route.provider:
             url = route.url + request.kind.path.removeprefix("/v1")

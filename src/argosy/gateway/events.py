@@ -33,6 +33,9 @@ class _Head(msgspec.Struct):
 
 _HEAD = msgspec.json.Decoder(_Head)
 _EVENT = msgspec.json.Decoder(dict[str, Any])
+_encode = msgspec.json.Encoder().encode
+_MEMBERS = {name: (b'"%b":' % name.encode(), b'"%b": ' % name.encode()) for name in ("id", "model")}
+"""How engines begin the members that are renamed."""
 # Inside a JSON string a quote is escaped, so these bytes can only be members of the event itself.
 _MARKS = (b'"usage":', b'"prompt_progress":', b'"error":', b"[DONE]")
 
@@ -138,13 +141,11 @@ def swaps(payload: bytes, names: Mapping[str, tuple[str, str]]) -> list[tuple[by
     """Pairs of bytes that rename the members, ``name: (old, new)``; None if the old ones are spelled in another way."""
     pairs = []
     for name, (old, new) in names.items():
-        for separator in (b":", b": "):
-            needle = b'"%s"' % name.encode() + separator + msgspec.json.encode(old)
-            if needle in payload:
-                pairs.append((needle, b'"%s":' % name.encode() + msgspec.json.encode(new)))
-                break
-        else:
+        tight, loose = _MEMBERS[name]
+        value = _encode(old)
+        if (needle := tight + value) not in payload and (needle := loose + value) not in payload:
             return None
+        pairs.append((needle, tight + _encode(new)))
     return pairs
 
 

@@ -76,8 +76,7 @@ class Meter:
     async def begin(self) -> None:
         """Write the intent; it becomes durable while the engine works, see `safe`. Raises Unavailable for no room."""
         self._write_intent()
-        await asyncio.sleep(0)  # the journal refuses in its first step, and then no engine must be troubled
-        if self.durable.done():
+        if self.durable.done():  # refused at once: no engine must be troubled
             self.durable.result()
 
     def move(self, model: str, base_model: str, price_version: str) -> None:
@@ -94,7 +93,6 @@ class Meter:
 
     def _write_intent(self) -> None:
         self.durable = asyncio.ensure_future(self.journal.intent(self.intent))
-        self.durable.add_done_callback(_seen)
 
     async def safe(self) -> None:
         """Wait until the intent is on disk, which must be so before the first byte goes out. Raises Unavailable."""
@@ -156,9 +154,3 @@ class Meter:
         if known:
             return known[0][0], min(cached for _, cached in known)
         return (self.intent.prompt_estimate, 0) if any(part.delivered for part in group) else (0, 0)
-
-
-def _seen(intent: "asyncio.Future[None]") -> None:
-    """A request that failed for another reason never asks how its intent fared."""
-    if not intent.cancelled():
-        intent.exception()

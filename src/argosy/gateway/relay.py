@@ -1,20 +1,22 @@
 """The wire to engines and providers: their connection pools, and what their failures mean."""
 
-import asyncio
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 
-import aiohttp
 import msgspec
 
 from argosy.catalog import Provider
 from argosy.core import ArgosyError, Invalid, RateLimited, Unavailable, UpstreamFailed
-from argosy.runtime.resolver import CheckedResolver
+from argosy.gateway.connection import Lost, NotReached, Response
+from argosy.gateway.upstream import Pool
+
+__all__ = ["Deadlines", "Lost", "NotReached", "Relay", "Response", "provider_refusal", "refusal", "too_long"]
 
 
 @dataclass(frozen=True)
@@ -31,14 +33,6 @@ class Deadlines:
     """Between two looks at the routes meanwhile."""
 
 
-class NotReached(Exception):
-    """The engine did not take the request: it is not there, or it says that it is not ready."""
-
-
-class Lost(Exception):
-    """The engine took the request and then went away."""
-
-
 class AskedToWait(RateLimited):
     """The provider is over its limit, and has said itself when to come back."""
 
@@ -47,70 +41,57 @@ class Relay:
     """Sends bodies to engines and providers. Leaving an answer half read closes its connection: they then stop."""
 
     def __init__(self, deadlines: Deadlines) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=deadlines.connect, sock_read=deadlines.silence)
-        self._session: aiohttp.ClientSession | None = None
-        self._providers: dict[bool, aiohttp.ClientSession] = {}
+        pool = partial(Pool, connect_s=deadlines.connect, silence_s=deadlines.silence)
+        # llama.cpp closes a connection that was idle for 5 s: drop it earlier, so that none dies under a request.
+        self._engines = pool(idle_s=3.0)
+        self._providers = {private: pool(idle_s=30.0, public_only=not private) for private in (False, True)}
         """By whether the provider may be inside the network: a connection of the one kind never serves the other."""
 
     async def start(self) -> None:
-        """Open the pool. It needs a running loop."""
-        # llama.cpp closes a connection that was idle for 5 s: drop it earlier, so that none dies under a request.
-        self._session = self._pool(keepalive_s=3.0)
-
-        for private in (False, True):
-            resolver = None if private else CheckedResolver()
-            self._providers[private] = self._pool(keepalive_s=30.0, resolver=resolver)
-
-    def _pool(self, keepalive_s: float, resolver: CheckedResolver | None = None) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=keepalive_s, resolver=resolver),
-            timeout=self._timeout,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"content-type": "application/json", "accept-encoding": "identity", "user-agent": "argosy"},
-        )
+        """Open the pools. It needs a running loop."""
+        for pool in (self._engines, *self._providers.values()):
+            pool.start()
 
     async def stop(self) -> None:
         """Close all connections."""
-        for session in (self._session, *self._providers.values()):
-            if session is not None:
-                await session.close()
+        for pool in (self._engines, *self._providers.values()):
+            pool.stop()
 
-    def post(self, url: str, body: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def post(self, url: str, body: bytes) -> AbstractAsyncContextManager[Response]:
         """An engine's good answer, its body yet unread.
 
         Raises NotReached, Lost, or what the caller is to be told. The block may raise Lost too, when reading fails.
         """
-        assert self._session is not None, "the relay was not started"
-        return _posted(self._session.post(url, data=body), refusal)
+        return _Posted(self._engines.post(url, body), refusal)
 
     def post_provider(
         self, provider: Provider, url: str, body: bytes, headers: Mapping[str, str]
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    ) -> AbstractAsyncContextManager[Response]:
         """A provider's good answer, in the same way. No redirect is followed: the headers hold a key."""
-        request = self._providers[provider.private].post(url, data=body, headers=headers, allow_redirects=False)
-        return _posted(request, lambda *said: provider_refusal(provider.name, *said))
+        request = self._providers[provider.private].post(url, body, headers)
+        return _Posted(request, lambda *said: provider_refusal(provider.name, *said))
 
 
-@asynccontextmanager
-async def _posted(
-    request: AbstractAsyncContextManager[aiohttp.ClientResponse], refused: Callable[[int, bytes, int | None], Exception]
-) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The good answer to a request; everything else becomes NotReached, Lost, or what the caller is told."""
-    try:
-        async with request as response:
-            if response.status != 200:
-                said = await response.content.read(_REFUSAL_BYTES_MAX)
-                raise refused(response.status, said, retry_after_s(response.headers.get("retry-after")))
-            yield response
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-        raise NotReached from error
-    except TimeoutError as error:
-        raise UpstreamFailed(
-            "The engine has been silent for too long. Please try again.", code="engine_timeout"
-        ) from error
-    except (aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError) as error:
-        raise Lost from error
+class _Posted:
+    """The good answer to a request; any other becomes what the caller is told."""
+
+    __slots__ = ("_refused", "_request", "_response")
+
+    def __init__(self, request: Awaitable[Response], refused: Callable[[int, bytes, int | None], Exception]) -> None:
+        self._request, self._refused = request, refused
+
+    async def __aenter__(self) -> Response:
+        self._response = response = await self._request
+        if response.status == 200:
+            return response
+        try:
+            said = await response.start(_REFUSAL_BYTES_MAX)
+            raise self._refused(response.status, said, retry_after_s(response.header(b"retry-after")))
+        finally:
+            response.leave()
+
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
+        self._response.leave()
 
 
 class _EngineError(msgspec.Struct):
@@ -130,14 +111,14 @@ _TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process.*batch 
 _NOISE = re.compile(r"\[json\.exception[^\]]*\]\s*|/\S+/\S*")
 
 
-def retry_after_s(said: str | None) -> int | None:
+def retry_after_s(said: bytes | None) -> int | None:
     """Whole seconds of a Retry-After header, whichever of its two forms it has; None if it is absent or neither."""
     if not said:
         return None
-    if said.strip().isdecimal():
+    if said.strip().isdigit():
         return int(said)
     try:
-        at = parsedate_to_datetime(said).timestamp()
+        at = parsedate_to_datetime(said.decode("latin-1")).timestamp()
     except (ValueError, OverflowError):
         return None
     return max(0, math.ceil(at - time.time()))

@@ -219,6 +219,8 @@ def _several_prompts(fields: _Text) -> tuple[bytes, ...] | None:
 
 
 def _refuse_unsupported(fields: object) -> None:
+    if isinstance(fields, _Chat) and fields.lora is fields.id_slot is fields.n_cmpl is UNSET:
+        return  # nearly all of them
     for name in _PLATFORM_ONLY:
         if getattr(fields, name, UNSET) is not UNSET:
             raise Invalid(

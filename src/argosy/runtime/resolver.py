@@ -1,31 +1,40 @@
-"""The egress rule for aiohttp: no name may lead inside the network."""
+"""Names to addresses for what connects by itself, with the egress rule: where it applies, no name leads inside."""
 
+import asyncio
+import ipaddress
 import socket
-
-from aiohttp import ThreadedResolver
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from argosy.runtime.egress import is_public
 
+Address = tuple[int, tuple[object, ...]]
+"""A family and what a socket of it connects to."""
 
-class CheckedResolver(AbstractResolver):
-    """Gives the addresses of a host only where all of them are public.
 
-    aiohttp does not ask for hosts that are written as an address: those must have been checked before.
+async def resolve(host: str, port: int, *, public_only: bool) -> list[Address]:
+    """All addresses of a host, at least one. Raises OSError; with ``public_only`` also if any of them is not public.
+
+    The caller connects to what it is given here: asking again could give another answer.
     """
+    found = _literal(host, port) or await _looked_up(host, port)
+    if not found:
+        raise OSError(f"{host} has no address")
+    if public_only and not all(is_public(str(address[0])) for _, address in found):
+        raise OSError(f"{host} is not on the public internet")
+    return found
 
-    def __init__(self) -> None:
-        self._resolver = ThreadedResolver()
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """All addresses of the host. Raises OSError."""
-        found = await self._resolver.resolve(host, port, family)
-        if not all(is_public(one["host"]) for one in found):
-            raise OSError(f"{host} is not on the public internet")
-        return found
+def _literal(host: str, port: int) -> list[Address]:
+    """The address itself where the host is one, which saves a thread."""
+    try:
+        version = ipaddress.ip_address(host).version
+    except ValueError:
+        return []
+    return [(socket.AF_INET, (host, port)) if version == 4 else (socket.AF_INET6, (host, port, 0, 0))]
 
-    async def close(self) -> None:
-        """Nothing is held."""
-        await self._resolver.close()
+
+async def _looked_up(host: str, port: int) -> list[Address]:
+    try:
+        entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError(f"{host!r} is malformed") from error
+    return list(dict.fromkeys((int(entry[0]), tuple(entry[4])) for entry in entries))

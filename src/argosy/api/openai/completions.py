@@ -1,6 +1,7 @@
 """POST /v1/chat/completions and /v1/completions, as plain ASGI: nothing here but what each request needs."""
 
 import asyncio
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -10,6 +11,7 @@ from argosy.api.auth import caller_of
 from argosy.api.errors import fault
 from argosy.api.metrics import Metrics
 from argosy.api.sse import Reply
+from argosy.api.wire import GONE
 from argosy.core import ArgosyError, Invalid, TooLarge, new_id
 from argosy.gateway import Gateway, Kind, parse
 from argosy.identity import KeyRing
@@ -46,7 +48,7 @@ class Completions:
     async def _serve(self, kind: Kind, scope: Any, receive: Any, reply: Reply, request_id: str) -> None:
         caller = caller_of(scope, self._keys, "inference")
         request = parse(kind, await _body(scope, receive))
-        async with _Presence(receive):
+        async with _Presence(scope, receive):
             if request.stream:
                 await self._gateway.stream(request, caller, request_id, reply.event, reply.served)
                 await reply.end()
@@ -61,24 +63,39 @@ class ClientGone(Exception):
 class _Presence:
     """Within this block the client is watched: when it leaves, what is awaited is cancelled and ClientGone raised."""
 
-    def __init__(self, receive: Any) -> None:
-        self._receive = receive
+    def __init__(self, scope: Any, receive: Any) -> None:
+        self._watch = scope.get(GONE) or _Watch(receive)
+        self._left = False
 
     async def __aenter__(self) -> None:
         self._task = asyncio.current_task()
-        self._watch = asyncio.ensure_future(self._receive())
-        self._watch.add_done_callback(self._leave)
+        self._watch(self._leave)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        self._watch.remove_done_callback(self._leave)
-        if not self._watch.done():
-            self._watch.cancel()
-        elif kind is asyncio.CancelledError and self._task is not None and self._task.uncancel() == 0:
+        self._watch(None)
+        if self._left and kind is asyncio.CancelledError and self._task is not None and self._task.uncancel() == 0:
             raise ClientGone
 
     def _leave(self, _: object) -> None:
+        self._left = True
         if self._task is not None:
             self._task.cancel()
+
+
+class _Watch:
+    """Hears from a server that the client has left, where that can only be awaited."""
+
+    def __init__(self, receive: Any) -> None:
+        self._receive = receive
+
+    def __call__(self, call: Callable[[object], None] | None) -> None:
+        """Begin to watch or, with None, end it."""
+        if call is not None:
+            self._call, self._watching = call, asyncio.ensure_future(self._receive())
+            self._watching.add_done_callback(call)
+        else:
+            self._watching.remove_done_callback(self._call)
+            self._watching.cancel()
 
 
 async def _body(scope: Any, receive: Any) -> bytes:
