@@ -1,0 +1,49 @@
+"""Reading requests of other wires: every member is understood, or refused by name."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from argosy.core import Invalid
+from argosy.gateway.requests import decode, refuse_member
+
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
+_MEMBERS = msgspec.json.Decoder(dict[str, Any])
+Neutral = Mapping[str, Sequence[Any]]
+"""Members that a wire has and we do not, each with the values that change nothing, which may therefore be sent."""
+
+
+def read(body: bytes, fields: msgspec.json.Decoder[S], neutral: Neutral) -> S:
+    """The body as ``fields``. Raises Invalid for a bad member, and for one that we would have to ignore."""
+    found = decode(fields, body)
+    known = {field.encode_name for field in msgspec.structs.fields(type(found))}
+    for name, value in decode(_MEMBERS, body).items():
+        if name in known or value is None or value in neutral.get(name, ()):
+            continue
+        raise unsupported(name)
+    return found
+
+
+def unsupported(param: str, reason: str = "is not supported here. Leave it out.") -> Invalid:
+    """A member that cannot be carried out; ``reason`` goes on after its name."""
+    return Invalid(f"'{param}' {reason}", code="unsupported_parameter", param=param)
+
+
+def convert(value: Any, kind: type[T], place: str) -> T:
+    """A part of a body as ``kind``. Raises Invalid that names the member below ``place``."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        refuse_member(str(error), place)
+
+
+def json_schema(schema: dict[str, Any], name: str, strict: bool | None, description: str | None) -> dict[str, Any]:
+    """A chat completion's ``response_format`` that holds the answer to a schema."""
+    named: dict[str, Any] = {"name": name, "schema": schema}
+    if strict is not None:
+        named["strict"] = strict
+    if description is not None:
+        named["description"] = description
+    return {"type": "json_schema", "json_schema": named}
