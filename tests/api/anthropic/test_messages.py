@@ -38,6 +38,7 @@ async def test_a_message(api):
     assert (body["max_tokens"], body["stop"], body["temperature"], body["top_k"]) == (20, ["X"], 0.5, 3)
     [event] = await api.settled()
     assert (event.kind, event.outcome, event.prompt_tokens, event.cached_tokens) == ("message", "complete", 31, 24)
+    assert message._request_id == event.id
     assert message.id.removeprefix("msg_") == event.id.removeprefix("req_")
 
 

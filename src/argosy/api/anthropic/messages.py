@@ -60,6 +60,12 @@ class MessagesExchange(Exchange):
         """An error in Anthropic's body."""
         await self.whole(self._told(error), _status(error), headers_of(error))
 
+    async def _head(
+        self, status: int, content_type: bytes, more: list[tuple[bytes, bytes]], headers: dict[str, str]
+    ) -> None:
+        """Besides, the request's id under the name that Anthropic gives it."""
+        await super()._head(status, content_type, [*more, (b"request-id", self._id)], headers)
+
     def _told(self, error: ArgosyError) -> bytes:
         return msgspec.json.encode(error_body(error, self._request_id))
 

@@ -42,6 +42,9 @@ class ResponsesExchange(Exchange):
     async def answer(self, body: bytes) -> None:
         """The response. Its first bytes do not wait until it is stored; its last say whether it was."""
         response = self._writer.whole(body)
+        if not self._asked.stores:
+            await self.whole(msgspec.json.encode({**response, "store": False}))
+            return
         await self.begin(msgspec.json.encode(response)[:-1])
         settled = await self._stored(response)
         rest = {name: value for name, value in settled.items() if name not in response}

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import structlog
 
-from argosy.core import Invalid, Unavailable
-from argosy.gateway.wires.responses.store import conversation, insert_responses
+from argosy.core import Invalid, Unavailable, now
+from argosy.gateway.wires.responses.store import conversation, forget_before, insert_responses
 from argosy.gateway.wires.responses.stored import StoredResponse
 from argosy.runtime import Database
 
@@ -20,7 +20,11 @@ PATIENCE_S = 3.0
 """How long a request waits for the database before it is told that its response is not stored, or not found now."""
 WAITING_SIZE_MAX = 64 << 20
 """Characters that may wait to be written; beyond, responses are not stored and their clients told so."""
+KEPT_S = 30 * 24 * 3600
+"""How long a response is kept, as at OpenAI."""
 _BATCH = 64
+_FORGOTTEN_AT_ONCE = 1000
+_FORGET_EVERY_S = 3600
 
 
 class Archive:
@@ -33,6 +37,7 @@ class Archive:
         self._waiting: list[_Waiting] = []
         self._size = 0
         self._writing: asyncio.Task[None] | None = None
+        self._forget_at = 0
 
     async def save(self, response: StoredResponse) -> None:
         """Keep a response; it is on disk when this returns. Raises Unavailable if it was not, or not soon enough.
@@ -86,6 +91,8 @@ class Archive:
                 for one in batch:
                     await self._insert_alone(one)
             self._size -= sum(response.size for response, _ in batch)
+            if now() >= self._forget_at:
+                await self._forget()
         self._writing = None
 
     async def _insert_alone(self, one: _Waiting) -> None:
@@ -107,6 +114,20 @@ class Archive:
         for _, saved in wanted:
             if not saved.done():
                 saved.set_result(None)
+
+    async def _forget(self) -> None:
+        """Delete what was kept long enough, never so much at once that other writers have to wait."""
+
+        def forget() -> int:
+            with self._database.write() as tx:
+                return forget_before(tx, now() - KEPT_S, _FORGOTTEN_AT_ONCE)
+
+        self._forget_at = now() + _FORGET_EVERY_S
+        try:
+            if await self._in_thread(self._writer, forget) == _FORGOTTEN_AT_ONCE:
+                self._forget_at = 0
+        except Exception as error:  # it is tried again; nobody waits for it
+            _log.warning("responses.not_forgotten", error=type(error).__name__)
 
     async def _in_thread(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(threads, work)

@@ -40,3 +40,9 @@ def delete_response(tx: Transaction, project_id: str, response_id: str) -> bool:
     """Forget a response; says whether it was there."""
     wanted = (responses.c.project_id == project_id, responses.c.id == response_id)
     return tx.execute(delete(responses).where(*wanted)).rowcount > 0
+
+
+def forget_before(tx: Transaction, created_at: int, limit: int) -> int:
+    """Delete up to ``limit`` responses of all projects that are older than that, in Unix seconds; says how many."""
+    old = select(responses.c.id).where(responses.c.created_at < created_at).order_by(responses.c.created_at)
+    return tx.execute(delete(responses).where(responses.c.id.in_(old.limit(limit)))).rowcount

@@ -1,6 +1,6 @@
 """Table of stored responses. Rows are added and deleted, never changed."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, String, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, Text
 
 from argosy.runtime import metadata
 
@@ -15,4 +15,6 @@ responses = Table(
     # JSON as it goes over the wire: it is only ever read whole.
     Column("input", Text, nullable=False),
     Column("body", Text, nullable=False),
+    # Serves forgetting what is old.
+    Index(None, "created_at"),
 )

@@ -24,6 +24,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_responses_project_id_projects")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_responses")),
     )
+    with op.batch_alter_table("responses", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_responses_created_at"), ["created_at"], unique=False)
 
 
 def downgrade() -> None:
