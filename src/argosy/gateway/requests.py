@@ -212,7 +212,15 @@ def _request(kind: Kind, body: bytes, fields: _Chat | _Text) -> Request:
 
 def _call(fields: _Chat, body: bytes) -> bytes | None:
     offer = offered(fields.tools or (), fields.tool_choice)
-    return members(offer, bytes(_MESSAGES.decode(body).messages)) if offer else None
+    try:
+        return members(offer, bytes(_MESSAGES.decode(body).messages)) if offer else None
+    except RecursionError:  # what could just be read is a little deeper when it is written
+        raise too_deep() from None
+
+
+def too_deep() -> Invalid:
+    """The body holds lists or objects within each other, more of them than can be worked on."""
+    return Invalid("The request body is nested too deeply.", code="invalid_json")
 
 
 def _several_prompts(fields: _Text) -> tuple[bytes, ...] | None:

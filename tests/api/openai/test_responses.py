@@ -259,17 +259,20 @@ async def test_a_broken_stream_fails_and_never_ends_cleanly(api, fault):
 
 
 @pytest.mark.parametrize(
-    ("fault", "status", "code"),
-    [("failure", 502, "engine_failed"), ("hang", 502, "engine_timeout"), ("garbage", 502, "engine_malformed")],
+    ("faults", "code", "streamed"),
+    [
+        (["failure"], "engine_failed", False),
+        (["failure"], "engine_failed", True),
+        (["hang"], "engine_timeout", True),
+        (["garbage"], "engine_malformed", False),
+        (["garbage"] * 2, "engine_lost", True),
+    ],
 )
-@pytest.mark.parametrize("streamed", [False, True])
-async def test_an_engine_that_fails_at_once_is_a_status(api, fault, status, code, streamed):
-    if fault == "garbage" and streamed:
-        pytest.skip("a stream of garbage has no event and so is lost, not malformed")
-    api.engine.plan = [fault]
+async def test_an_engine_that_fails_at_once_is_a_status(api, faults, code, streamed):
+    api.engine.plan = faults
     with pytest.raises(openai.APIStatusError) as failed:
         await ask(api, stream=streamed)
-    assert (failed.value.status_code, failed.value.code) == (status, code)
+    assert (failed.value.status_code, failed.value.code) == (502, code)
 
 
 async def test_a_prompt_that_is_too_long_is_about_the_input(api):
@@ -354,29 +357,13 @@ async def test_members_that_change_nothing_may_be_sent(api):
 
 
 async def test_bodies_that_are_no_request(api):
-    deep = [b'{"model":"tiny","input":"x","tools":%s1%s}' % (b'[{"a":' * n, b"}]" * n) for n in (300, 480, 499, 9999)]
-    schema = (
-        b'{"model":"tiny","input":"x","tool_choice":"none","tools":[{"type":"function","name":"f","parameters":%s}]}'
-    )
-    nested = [schema % (b'{"a":' * n + b"1" + b"}" * n) for n in (10, *range(930, 1001, 5))]
-    bad = [
-        b"",
-        b"{",
-        b"[]",
-        b"null",
-        b'"x"',
-        b"\xff",
-        b'{"model":"tiny","input":"\xff"}',
-        b'{"input":"\\ud800"}',
-        *deep,
-    ]
+    deep = b'{"model":"tiny","input":"x","tools":' + b'[{"a":' * 9999
+    bad = [b"", b"{", b"[]", b"null", b"\xff", b'{"model":"tiny","input":"\xff"}', b'{"input":"\\ud800"}', deep]
     async with httpx.AsyncClient() as http:
         for body in bad:
             answer = await post(api, http, body)
             assert answer.status_code == 400, body[:80]
             assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
         assert api.engine.bodies == []
-        assert {(await post(api, http, body)).status_code for body in nested} <= {200, 400}
-        assert (await post(api, http, nested[0])).status_code == 200
         assert (await http.get(f"{api.url}/v1/responses")).status_code == 405
         assert (await post(api, http, b"{}", "sk-argosy-wrong")).status_code == 401

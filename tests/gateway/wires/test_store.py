@@ -1,12 +1,13 @@
 """Stored responses on both databases: conversations, projects, bad rows among good ones, and forgetting."""
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import pytest
 
 from argosy.core import Invalid, Unavailable, now
-from argosy.gateway.wires.responses import Archive, StoredResponse
+from argosy.gateway.wires.responses import Archive, StoredResponse, archive
 from argosy.gateway.wires.responses.store import (
     conversation,
     delete_response,
@@ -71,6 +72,23 @@ async def test_a_row_that_cannot_be_written_does_not_harm_the_others(database, p
     with pytest.raises(Unavailable):
         await archive.save(rows[0])
     await archive.save(replace(rows[0], id="resp_again"))
+
+
+async def test_who_was_told_that_it_is_not_stored_is_not_stored(database, projects, monkeypatch):
+    mine, _ = projects
+    insert, over = archive.insert_responses, threading.Event()
+    monkeypatch.setattr(archive, "insert_responses", lambda *given: over.wait(5) and insert(*given))
+    monkeypatch.setattr(archive, "PATIENCE_S", 0.1)
+    kept = Archive(database)
+    at_work = asyncio.create_task(kept.save(turn(0, mine)))
+    await asyncio.sleep(0.01)
+    outcomes = await asyncio.gather(at_work, kept.save(turn(1, mine)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Unavailable] * 2
+    over.set()
+    await kept.save(turn(2, mine))
+    with database.read() as tx:
+        assert find_response(tx, mine, "resp_1") is None
+        assert find_response(tx, mine, "resp_2") is not None
 
 
 async def test_what_is_too_old_goes_with_the_next_one(database, projects):

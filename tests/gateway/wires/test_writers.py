@@ -98,6 +98,17 @@ def test_what_is_no_chat_stream_is_an_error_not_an_answer(translate, deltas):
         translate(chat(*deltas))
 
 
+def test_a_response_that_fails_says_so_twice_and_shows_what_there_is():
+    writer = responses.Writer(read(b'{"model":"asked","input":"x"}').head("resp_1", 1))
+    writer.feed(chat({"content": "Hi"})[0])
+    failed, error = parsed(writer.fail(UpstreamFailed("It went away.", code="upstream_cut")))
+    assert (failed["type"], error["type"]) == ("response.failed", "error")
+    shown = failed["response"]
+    assert (shown["status"], shown["error"]) == ("failed", {"code": "server_error", "message": "It went away."})
+    assert (shown["output"][0]["status"], shown["output"][0]["content"][0]["text"]) == ("incomplete", "Hi")
+    assert (error["code"], error["sequence_number"]) == ("upstream_cut", failed["sequence_number"] + 1)
+
+
 def test_thoughts_are_told_apart_from_words():
     deltas = [{"reasoning_content": "Hm"}, {"reasoning_content": "m."}, {"content": "Hi"}]
     output = responded(chat(*deltas))[-1]["response"]["output"]

@@ -35,6 +35,7 @@ class ResponsesExchange(Exchange):
         asked = read(body)
         earlier = await self._archive.earlier(caller.project_id, asked.previous) if asked.previous else []
         self._asked, self._caller, self._created_at = asked, caller, now()
+        self._input = asked.input_json() if asked.stores else ""
         self._params = _PARAMS
         self._writer = Writer(asked.head(self._response_id, self._created_at))
         return replace(parse(Kind.CHAT, asked.chat(earlier)), wire="response")
@@ -43,7 +44,7 @@ class ResponsesExchange(Exchange):
         """The response. Its first bytes do not wait until it is stored; its last say whether it was."""
         response = self._writer.whole(body)
         if not self._asked.stores:
-            await self.whole(msgspec.json.encode({**response, "store": False}))
+            await self.whole(msgspec.json.encode(await self._stored(response)))
             return
         await self.begin(msgspec.json.encode(response)[:-1])
         settled = await self._stored(response)
@@ -78,7 +79,7 @@ class ResponsesExchange(Exchange):
                     project_id=self._caller.project_id,
                     previous_id=self._asked.previous,
                     created_at=self._created_at,
-                    input=msgspec.json.encode(self._asked.items).decode(),
+                    input=self._input,
                     body=msgspec.json.encode(kept).decode(),
                 )
             )

@@ -6,11 +6,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from argosy.core import Invalid
-from argosy.gateway.requests import decode, refuse_member
+from argosy.gateway.requests import decode, refuse_member, too_deep
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 _MEMBERS = msgspec.json.Decoder(dict[str, Any])
+_ROOM = 64
 Neutral = Mapping[str, Sequence[Any]]
 """Members that a wire has and we do not, each with the values that change nothing, which may therefore be sent."""
 
@@ -24,6 +25,21 @@ def read(body: bytes, fields: msgspec.json.Decoder[S], neutral: Neutral) -> S:
             continue
         raise unsupported(name)
     return found
+
+
+def write(body: object) -> bytes:
+    """As JSON, with room to put it deeper into something else later. Raises Invalid if it is nested too deeply."""
+    for _ in range(_ROOM):
+        body = [body]
+    try:
+        return msgspec.json.encode(body)[_ROOM:-_ROOM]
+    except RecursionError:
+        raise too_deep() from None
+
+
+def given(members: Mapping[str, Any]) -> bytes:
+    """The members that have a value, as a JSON object. Raises Invalid if they are nested too deeply."""
+    return write({name: value for name, value in members.items() if value is not None})
 
 
 def unsupported(param: str, reason: str = "is not supported here. Leave it out.") -> Invalid:

@@ -95,8 +95,7 @@ def read(body: bytes) -> Asked:
         **_chat_tools(said),
         "response_format": _chat_format(said),
     }
-    written = msgspec.json.encode({name: value for name, value in chat.items() if value is not None})
-    return Asked(said.model, written)
+    return Asked(said.model, fields.given(chat))
 
 
 def _chat_tools(said: _Fields) -> dict[str, Any]:

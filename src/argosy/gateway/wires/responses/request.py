@@ -91,6 +91,10 @@ class Asked:
         """Whether the response is to be kept."""
         return self.fields.store is not False
 
+    def input_json(self) -> str:
+        """Its input, to be stored. Raises Invalid if it is nested too deeply."""
+        return fields.write(self.items).decode()
+
     def chat(self, earlier: Sequence[StoredResponse] = ()) -> bytes:
         """The body of the chat completion, after the ``earlier`` responses, oldest first. Raises Invalid."""
         said = self.fields
@@ -111,7 +115,7 @@ class Asked:
             **_chat_tools(said),
             "response_format": _chat_format(said.text),
         }
-        return msgspec.json.encode({name: value for name, value in body.items() if value is not None})
+        return fields.given(body)
 
     def head(self, response_id: str, created_at: int) -> dict[str, Any]:
         """The members of the response that the request settles."""
