@@ -96,7 +96,7 @@ def test_a_list_of_numbers_is_one_prompt_and_a_list_of_prompts_is_several(prompt
 
 
 def test_tools_of_any_depth_are_understood_or_refused():
-    for depth in (100, *range(900, 1010)):
+    for depth in (100, *range(900, 1010, 3)):
         tool = b'{"function":{"name":"f","parameters":%s1%s}}' % (b'{"a":' * depth, b"}" * depth)
         try:
             parse(Kind.CHAT, b'{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[%s]}' % tool)

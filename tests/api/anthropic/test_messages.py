@@ -218,51 +218,14 @@ async def test_a_client_that_leaves_stops_the_engine(api):
     assert api.engine.cancelled == 1
 
 
-def turn(*blocks, role="user"):
-    return {"messages": [{"role": role, "content": list(blocks)}]}
-
-
-REFUSED = [
-    ({"model": None}, "model"),
-    ({"max_tokens": None}, "max_tokens"),
-    ({"max_tokens": 0}, "max_tokens"),
-    ({"messages": []}, "messages"),
-    ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
-    ({"messages": [{"role": "user", "content": 1}]}, "messages[0].content"),
-    (turn({}), "messages.0.content.0.type"),
-    (turn({"type": "text"}), "messages.0.content.0.text"),
-    (turn({"type": "image", "source": {}}), "messages.0.content.0.type"),
-    (turn({"type": "document"}), "messages.0.content.0.type"),
-    (turn({"type": "tool_use", "id": "a", "name": "b", "input": []}, role="assistant"), "messages.0.content.0.input"),
-    (turn({"type": "tool_result", "tool_use_id": "nobody"}), "messages.0.content.0.tool_use_id"),
-    ({"system": 1}, "system"),
-    ({"system": [{"type": "image"}]}, "system.0.type"),
-    ({"stream": "yes"}, "stream"),
-    ({"stop_sequences": [1]}, "stop_sequences"),
-    ({"temperature": 1.5}, "temperature"),
-    ({"top_k": -1}, "top_k"),
-    ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools.0.type"),
-    ({"tools": [{"input_schema": {}}]}, "tools.0.name"),
-    ({"tools": [{"name": "f"}]}, "tools.0.input_schema"),
-    ({"tools": [TOOL], "tool_choice": {"type": "maybe"}}, "tool_choice.type"),
-    ({"tools": [TOOL], "tool_choice": {"type": "tool"}}, "tool_choice.name"),
-    ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "g"}}, "tool_choice"),
-    ({"tool_choice": {"type": "any"}}, "tool_choice"),
-    ({"thinking": {"type": "enabled", "budget_tokens": 2000}}, "thinking"),
-    ({"container": "x"}, "container"),
-    ({"response_format": {}}, "response_format"),
-    ({"lora": []}, "lora"),
-]
-
-
 async def test_what_cannot_be_done_is_refused_by_name(api):
     async with httpx.AsyncClient(headers={"x-api-key": api.secret}) as http:
-        for members, param in REFUSED:
-            body = {"model": "tiny", "max_tokens": 9, "messages": ASKED, **members}
-            answer = await http.post(f"{api.url}/v1/messages", json=body)
-            error = answer.json()["error"]
-            assert (answer.status_code, error["type"]) == (400, "invalid_request_error")
-            assert (error["details"]["param"] or "").startswith(param), (members, error)
+        image = {"role": "user", "content": [{"type": "image", "source": {}}]}
+        body = {"model": "tiny", "max_tokens": 9, "messages": [*ASKED, image]}
+        answer = await http.post(f"{api.url}/v1/messages", json=body)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["type"]) == (400, "invalid_request_error")
+        assert error["details"] == {"error_code": "unsupported_content", "param": "messages.1.content.0.type"}
         for bad in (b"", b"{", b"[]", b"\xff", b'{"a":' * 5000):
             answer = await http.post(f"{api.url}/v1/messages", content=bad)
             assert (answer.status_code, answer.json()["type"]) == (400, "error")

@@ -66,6 +66,9 @@ MESSAGE = {
 }
 
 
+TOOLS, CUSTOM = RESPONSE["tools"], MESSAGE["tools"]
+
+
 def responded(body):
     asked = responses.read(body)
     chat = asked.chat()
@@ -180,19 +183,123 @@ def test_junk_anywhere_is_understood_or_refused(translate, body):
 
 @pytest.mark.parametrize(("translate", "body"), [(responded, RESPONSE), (messaged, MESSAGE)])
 def test_any_depth_is_understood_or_refused(translate, body):
-    for depth in (100, *range(900, 1010), 100_000):
+    whole = json.dumps(body).encode()
+    for depth in (100, *range(900, 1010, 3), 100_000):
         nested = b'{"a":' * depth + b"1" + b"}" * depth
-        spoilt = json.dumps({**body, "tools": [{**body["tools"][0], "parameters": "DEEP", "input_schema": "DEEP"}]})
         try:
-            parse(Kind.CHAT, translate(spoilt.encode().replace(b'"DEEP"', nested)))
+            parse(Kind.CHAT, translate(whole.replace(json.dumps(SCHEMA).encode(), nested)))
         except Invalid:
             assert depth > 100
 
 
 def test_extra_members_of_items_are_stored_unless_they_are_too_deep():
-    for depth in (100, *range(900, 1010)):
+    for depth in (100, *range(900, 1010, 3)):
         item = b'{"role":"user","content":"x","extra":%s1%s}' % (b'{"a":' * depth, b"}" * depth)
         try:
             responded(b'{"model":"m","input":[%s]}' % item)
         except Invalid:
             assert depth > 100
+
+
+REFUSED_RESPONSES = [
+    ({"model": ""}, "model"),
+    ({"model": None}, "model"),
+    ({"input": None}, "input"),
+    ({"input": []}, "input"),
+    ({"input": [1]}, "input[0]"),
+    ({"input": [{}]}, "input[0].role"),
+    ({"input": [{"role": "robot", "content": "x"}]}, "input[0].role"),
+    ({"input": [{"role": "user"}]}, "input[0].content"),
+    ({"input": [{"role": "user", "content": [{"text": "x"}]}]}, "input[0].content[0].type"),
+    ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content[0].type"),
+    ({"input": [{"role": "user", "content": [{"type": "input_text", "text": 1}]}]}, "input[0].content[0].text"),
+    ({"input": [{"type": "computer_call"}]}, "input[0].type"),
+    ({"input": [{"type": [1]}]}, "input[0].type"),
+    ({"input": [{"type": "function_call", "call_id": "c"}]}, "input[0].name"),
+    ({"input": [{"type": "function_call_output", "call_id": "c", "output": "x"}]}, "input[0].call_id"),
+    ({"instructions": 1}, "instructions"),
+    ({"store": "yes"}, "store"),
+    ({"stream": 1}, "stream"),
+    ({"max_output_tokens": 0}, "max_output_tokens"),
+    ({"temperature": 3}, "temperature"),
+    ({"top_p": -1}, "top_p"),
+    ({"metadata": {"a": 1}}, "metadata"),
+    ({"metadata": {str(n): "" for n in range(17)}}, "metadata"),
+    ({"tools": {}}, "tools"),
+    ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
+    ({"tools": [{"type": "function"}]}, "tools[0].name"),
+    ({"tools": TOOLS, "tool_choice": "maybe"}, "tool_choice"),
+    ({"tools": TOOLS, "tool_choice": {"type": "function"}}, "tool_choice.name"),
+    ({"tools": TOOLS, "tool_choice": {"type": "function", "name": "other"}}, "tool_choice"),
+    ({"tools": TOOLS, "tool_choice": {"type": "allowed_tools"}}, "tool_choice.type"),
+    ({"text": {"format": {"type": "xml"}}}, "text.format.type"),
+    ({"text": {"format": {"type": "json_schema", "name": "x"}}}, "text.format.schema"),
+    ({"text": {"format": {"type": "json_schema", "schema": {}}}}, "text.format.name"),
+    ({"text": {"verbosity": "high"}}, "text.verbosity"),
+    ({"text": {"format": {"type": "json_object"}}, "tools": TOOLS}, "text.format"),
+    ({"background": True}, "background"),
+    ({"truncation": "auto"}, "truncation"),
+    ({"conversation": "conv_1"}, "conversation"),
+    ({"reasoning": {"effort": "high"}}, "reasoning"),
+    ({"include": ["message.output_text.logprobs"]}, "include"),
+    ({"lora": []}, "lora"),
+    ({"messages": []}, "messages"),
+    ({"tools": [{**TOOLS[0], "defer_loading": True}]}, "tools[0].defer_loading"),
+    ({"text": {"style": "x"}}, "text.style"),
+]
+
+
+@pytest.mark.parametrize(("members", "param"), REFUSED_RESPONSES)
+def test_what_a_response_cannot_have_is_refused_by_name(members, param):
+    with pytest.raises(Invalid) as refused:
+        parse(Kind.CHAT, responded(json.dumps({"model": "m", "input": "x", **members})))
+    assert (refused.value.param or "").startswith(param)
+
+
+def turn(*blocks, role="user"):
+    return {"messages": [{"role": role, "content": list(blocks)}]}
+
+
+REFUSED_MESSAGES = [
+    ({"model": None}, "model"),
+    ({"max_tokens": None}, "max_tokens"),
+    ({"max_tokens": 0}, "max_tokens"),
+    ({"messages": []}, "messages"),
+    ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
+    ({"messages": [{"role": "user", "content": 1}]}, "messages[0].content"),
+    (turn({}), "messages.0.content.0.type"),
+    (turn({"type": "text"}), "messages.0.content.0.text"),
+    (turn({"type": "image", "source": {}}), "messages.0.content.0.type"),
+    (turn({"type": "document"}), "messages.0.content.0.type"),
+    (turn({"type": "tool_use", "id": "a", "name": "b", "input": []}, role="assistant"), "messages.0.content.0.input"),
+    (turn({"type": "tool_result", "tool_use_id": "nobody"}), "messages.0.content.0.tool_use_id"),
+    ({"system": 1}, "system"),
+    ({"system": [{"type": "image"}]}, "system.0.type"),
+    ({"stream": "yes"}, "stream"),
+    ({"stop_sequences": [1]}, "stop_sequences"),
+    ({"temperature": 1.5}, "temperature"),
+    ({"top_k": -1}, "top_k"),
+    ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools.0.type"),
+    ({"tools": [{"input_schema": {}}]}, "tools.0.name"),
+    ({"tools": [{"name": "f"}]}, "tools.0.input_schema"),
+    ({"tools": CUSTOM, "tool_choice": {"type": "maybe"}}, "tool_choice.type"),
+    ({"tools": CUSTOM, "tool_choice": {"type": "tool"}}, "tool_choice.name"),
+    ({"tools": CUSTOM, "tool_choice": {"type": "tool", "name": "g"}}, "tool_choice"),
+    ({"tool_choice": {"type": "any"}}, "tool_choice"),
+    ({"thinking": {"type": "enabled", "budget_tokens": 2000}}, "thinking"),
+    ({"container": "x"}, "container"),
+    ({"response_format": {}}, "response_format"),
+    ({"lora": []}, "lora"),
+    ({"tools": [{**CUSTOM[0], "defer_loading": True}]}, "tools.0.defer_loading"),
+    ({"output_config": {"effort": "high"}}, "output_config.effort"),
+    ({"output_config": {"format": {"type": "json_schema"}}}, "output_config.format.schema"),
+    ({"output_config": {"format": {"type": "json_schema", "schema": {}}}, "tools": CUSTOM}, "output_config.format"),
+]
+
+
+@pytest.mark.parametrize(("members", "param"), REFUSED_MESSAGES)
+def test_what_a_message_cannot_have_is_refused_by_name(members, param):
+    asked = {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "x"}], **members}
+    with pytest.raises(Invalid) as refused:
+        parse(Kind.CHAT, messaged(json.dumps(asked)))
+    assert (refused.value.param or "").startswith(param)

@@ -45,7 +45,8 @@ class MessagesExchange(Exchange):
 
     async def event(self, data: bytes) -> None:
         """Events of the chat stream."""
-        await super().event(self._writer.feed(data))
+        if translated := self._writer.feed(data):
+            await super().event(translated)
 
     async def end(self) -> None:
         """The end of a complete stream."""

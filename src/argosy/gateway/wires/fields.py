@@ -1,6 +1,7 @@
 """Reading requests of other wires: every member is understood, or refused by name."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,12 +20,22 @@ Neutral = Mapping[str, Sequence[Any]]
 def read(body: bytes, fields: msgspec.json.Decoder[S], neutral: Neutral) -> S:
     """The body as ``fields``. Raises Invalid for a bad member, and for one that we would have to ignore."""
     found = decode(fields, body)
-    known = {field.encode_name for field in msgspec.structs.fields(type(found))}
-    for name, value in decode(_MEMBERS, body).items():
-        if name in known or value is None or value in neutral.get(name, ()):
-            continue
-        raise unsupported(name)
+    _refuse_others(decode(_MEMBERS, body), type(found), neutral)
     return found
+
+
+def read_part(value: dict[str, Any], kind: type[S], place: str, neutral: Neutral = MappingProxyType({})) -> S:
+    """An object within a body, in the same way; ``place`` is what it is called there."""
+    found = convert(value, kind, place)
+    _refuse_others(value, kind, neutral, f"{place}.")
+    return found
+
+
+def _refuse_others(members: dict[str, Any], kind: type[msgspec.Struct], neutral: Neutral, above: str = "") -> None:
+    known = {field.encode_name for field in msgspec.structs.fields(kind)}
+    for name, value in members.items():
+        if name not in known and value is not None and value not in neutral.get(name, ()):
+            raise unsupported(above + name)
 
 
 def write(body: object) -> bytes:

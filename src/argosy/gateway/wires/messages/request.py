@@ -14,11 +14,13 @@ _Text = Annotated[str, Meta(min_length=1)]
 
 
 class _Tool(msgspec.Struct):
+    name: _Text
+    input_schema: dict[str, Any]
     type: str | None = None
-    name: str | None = None
     description: str | None = None
-    input_schema: dict[str, Any] | None = None
     strict: bool | None = None
+    cache_control: dict[str, Any] | None = None
+    """A hint, like all others of the name: engines keep what prompts have in common without being told."""
 
 
 class _Choice(msgspec.Struct):
@@ -33,7 +35,7 @@ class _Format(msgspec.Struct):
 
 
 class _OutputConfig(msgspec.Struct):
-    format: _Format | None = None
+    format: dict[str, Any] | None = None
 
 
 class _Metadata(msgspec.Struct):
@@ -50,19 +52,23 @@ class _Fields(msgspec.Struct, kw_only=True):
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_k: Annotated[int, Meta(ge=0)] | None = None
-    tools: list[_Tool] | None = None
+    tools: list[dict[str, Any]] | None = None
     tool_choice: _Choice | None = None
-    output_config: _OutputConfig | None = None
+    output_config: dict[str, Any] | None = None
     metadata: _Metadata | None = None
     cache_control: dict[str, Any] | None = None
-    """A hint, as on blocks: engines keep what prompts have in common without being told."""
 
 
 _FIELDS = msgspec.json.Decoder(_Fields)
 _NEUTRAL: fields.Neutral = {
     "service_tier": ("auto", "standard_only"),
     "speed": ("standard",),
-    "thinking": ({"type": "disabled"},),
+    "thinking": ({"type": "disabled"}, {"type": "adaptive"}),
+}
+_NEUTRAL_IN_TOOL: fields.Neutral = {
+    "allowed_callers": (["direct"],),
+    "defer_loading": (False,),
+    "eager_input_streaming": (True, False),
 }
 
 
@@ -119,15 +125,10 @@ def _chat_choice(choice: _Choice) -> Any:
     return {"type": "function", "function": {"name": choice.name}}
 
 
-def _function(tool: _Tool, place: str) -> dict[str, Any]:
-    if tool.type not in (None, "custom"):
-        raise fields.unsupported(
-            f"{place}.type", f"is '{tool.type}', which is not supported here; only tools of your own are."
-        )
-    if not tool.name:
-        raise _missing(f"{place}.name")
-    if tool.input_schema is None:
-        raise _missing(f"{place}.input_schema")
+def _function(given: dict[str, Any], place: str) -> dict[str, Any]:
+    if (kind := given.get("type")) not in (None, "custom"):
+        raise fields.unsupported(f"{place}.type", f"is '{kind}', which is not supported here; only your own tools are.")
+    tool = fields.read_part(given, _Tool, place, _NEUTRAL_IN_TOOL)
     function: dict[str, Any] = {"name": tool.name, "parameters": tool.input_schema}
     if tool.description is not None:
         function["description"] = tool.description
@@ -137,12 +138,13 @@ def _function(tool: _Tool, place: str) -> dict[str, Any]:
 
 
 def _chat_format(said: _Fields) -> dict[str, Any] | None:
-    given = said.output_config and said.output_config.format
-    if not given:
+    given = fields.read_part(said.output_config or {}, _OutputConfig, "output_config").format
+    if given is None:
         return None
+    form = fields.read_part(given, _Format, "output_config.format")
     if said.tools and (said.tool_choice is None or said.tool_choice.type != "none"):
         raise fields.unsupported("output_config.format", "cannot be had while 'tools' may be called. Send one of both.")
-    return fields.json_schema(given.schema, "answer", True, None)
+    return fields.json_schema(form.schema, "answer", True, None)
 
 
 def _missing(param: str) -> Invalid:

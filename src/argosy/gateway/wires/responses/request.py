@@ -24,13 +24,13 @@ class _Format(msgspec.Struct, omit_defaults=True):
 
 
 class _TextConfig(msgspec.Struct):
-    format: _Format | None = None
+    format: dict[str, Any] | None = None
     verbosity: Literal["medium"] | None = None
 
 
 class _Tool(msgspec.Struct):
     type: str
-    name: str | None = None
+    name: _Text
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
@@ -51,10 +51,10 @@ class _Fields(msgspec.Struct, kw_only=True):
     max_output_tokens: Annotated[int, Meta(ge=1)] | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    tools: list[_Tool] | None = None
+    tools: list[dict[str, Any]] | None = None
     tool_choice: Literal["none", "auto", "required"] | _Choice | None = None
     parallel_tool_calls: bool | None = None
-    text: _TextConfig | None = None
+    text: dict[str, Any] | None = None
     metadata: Annotated[dict[str, str], Meta(max_length=16)] | None = None
     user: str | None = None
     safety_identifier: str | None = None
@@ -71,6 +71,7 @@ _NEUTRAL: fields.Neutral = {
     "top_logprobs": (0,),
     "truncation": ("disabled",),
 }
+_NEUTRAL_IN_TOOL: fields.Neutral = {"allowed_callers": (["direct"],), "async": (False,), "defer_loading": (False,)}
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,9 @@ class Asked:
     fields: _Fields
     items: Sequence[Item]
     """Its input."""
+    tools: Sequence[_Tool]
+    format: _Format
+    """What the text of the answer is held to."""
 
     @property
     def previous(self) -> str | None:
@@ -112,15 +116,14 @@ class Asked:
             "temperature": said.temperature,
             "top_p": said.top_p,
             "user": said.user,
-            **_chat_tools(said),
-            "response_format": _chat_format(said.text),
+            **_chat_tools(self.tools, said),
+            "response_format": _chat_format(self.format),
         }
         return fields.given(body)
 
     def head(self, response_id: str, created_at: int) -> dict[str, Any]:
         """The members of the response that the request settles."""
         said = self.fields
-        given = said.text.format if said.text else None
         return {
             "id": response_id,
             "object": "response",
@@ -135,9 +138,9 @@ class Asked:
             "prompt_cache_key": said.prompt_cache_key,
             "safety_identifier": said.safety_identifier,
             "temperature": 1.0 if said.temperature is None else said.temperature,
-            "text": {"format": msgspec.to_builtins(given or _Format("text"))},
+            "text": {"format": msgspec.to_builtins(self.format)},
             "tool_choice": msgspec.to_builtins(said.tool_choice or "auto"),
-            "tools": msgspec.to_builtins(said.tools or []),
+            "tools": msgspec.to_builtins(self.tools),
             "top_p": 1.0 if said.top_p is None else said.top_p,
             "truncation": "disabled",
             "user": said.user,
@@ -147,24 +150,31 @@ class Asked:
 def read(body: bytes) -> Asked:
     """Read a request body. Raises Invalid, with ``param`` naming the member at fault where one is."""
     said = fields.read(body, _FIELDS, _NEUTRAL)
-    for number, tool in enumerate(said.tools or ()):
-        if tool.type != "function":
-            raise fields.unsupported(
-                f"tools[{number}].type", f"is '{tool.type}', which is not supported here; only 'function' is."
-            )
-        if not tool.name:
-            raise _missing(f"tools[{number}].name")
+    tools = [_tool(tool, f"tools[{number}]") for number, tool in enumerate(said.tools or ())]
     _check_choice(said.tool_choice)
-    given = said.text.format if said.text else None
-    if given and given.type == "json_schema":
-        for name in ("name", "schema"):
-            if getattr(given, name) is None:
-                raise _missing(f"text.format.{name}")
-    if given and given.type != "text" and said.tools and said.tool_choice != "none":
+    form = _format(said.text)
+    if form.type != "text" and tools and said.tool_choice != "none":
         raise fields.unsupported(
-            "text.format", f"cannot be '{given.type}' while 'tools' may be called. Send one of both."
+            "text.format", f"cannot be '{form.type}' while 'tools' may be called. Send one of both."
         )
-    return Asked(said, input_items(said.input))
+    return Asked(said, input_items(said.input), tools, form)
+
+
+def _tool(given: dict[str, Any], place: str) -> _Tool:
+    if (kind := given.get("type", "function")) != "function":
+        raise fields.unsupported(f"{place}.type", f"is '{kind}', which is not supported here; only 'function' is.")
+    return fields.read_part(given, _Tool, place, _NEUTRAL_IN_TOOL)
+
+
+def _format(text: dict[str, Any] | None) -> _Format:
+    given = fields.read_part(text or {}, _TextConfig, "text").format
+    if given is None:
+        return _Format("text")
+    form = fields.read_part(given, _Format, "text.format")
+    for name in ("name", "schema") if form.type == "json_schema" else ():
+        if getattr(form, name) is None:
+            raise _missing(f"text.format.{name}")
+    return form
 
 
 def _check_choice(choice: str | _Choice | None) -> None:
@@ -179,10 +189,10 @@ def _missing(param: str) -> Invalid:
     return Invalid(f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
 
 
-def _chat_tools(said: _Fields) -> dict[str, Any]:
-    if not said.tools:
+def _chat_tools(offered: Sequence[_Tool], said: _Fields) -> dict[str, Any]:
+    if not offered:
         return {}
-    tools = [{"type": "function", "function": _function(tool)} for tool in said.tools]
+    tools = [{"type": "function", "function": _function(tool)} for tool in offered]
     choice: Any = said.tool_choice
     if isinstance(choice, _Choice):
         choice = {"type": "function", "function": {"name": choice.name}}
@@ -194,10 +204,9 @@ def _function(tool: _Tool) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def _chat_format(config: _TextConfig | None) -> dict[str, Any] | None:
-    given = config.format if config else None
-    if given is None or given.type == "text":
+def _chat_format(form: _Format) -> dict[str, Any] | None:
+    if form.type == "text":
         return None
-    if given.type == "json_object":
+    if form.type == "json_object":
         return {"type": "json_object"}
-    return fields.json_schema(given.schema or {}, given.name or "", given.strict, given.description)
+    return fields.json_schema(form.schema or {}, form.name or "", form.strict, form.description)
