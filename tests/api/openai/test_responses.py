@@ -1,6 +1,7 @@
 """OpenAI's SDK at /v1/responses: answers, tools, schemas, streams, conversations, and every way they can fail."""
 
 import asyncio
+import functools
 import json
 import threading
 
@@ -151,6 +152,15 @@ async def test_a_conversation_goes_on_without_the_earlier_instructions(api):
         await ask(api, previous_response_id=third.id)
     with pytest.raises(openai.NotFoundError):
         await client.responses.delete(second.id)
+
+
+async def test_conversations_side_by_side_do_not_mix(api):
+    create = functools.partial(api.client().responses.create, model="tiny")
+    firsts = await asyncio.gather(*(create(input=f"I am {number}") for number in range(20)))
+    nexts = (create(input=f"Who am {n}", previous_response_id=first.id) for n, first in enumerate(firsts))
+    await asyncio.gather(*nexts)
+    said = [[message["content"] for message in body["messages"]] for body in api.engine.bodies[20:]]
+    assert sorted(said) == sorted([f"I am {number}", TEXT, f"Who am {number}"] for number in range(20))
 
 
 async def test_no_other_project_sees_a_response(api):

@@ -246,6 +246,7 @@ REFUSED_RESPONSES = [
     ({"messages": []}, "messages"),
     ({"tools": [{**TOOLS[0], "defer_loading": True}]}, "tools[0].defer_loading"),
     ({"text": {"style": "x"}}, "text.style"),
+    ({"tool_choice": "required"}, "tool_choice"),
 ]
 
 

@@ -78,7 +78,7 @@ _NEUTRAL_IN_TOOL: fields.Neutral = {"allowed_callers": (["direct"],), "async": (
 class Asked:
     """A request that was understood."""
 
-    fields: _Fields
+    said: _Fields
     items: Sequence[Item]
     """Its input."""
     tools: Sequence[_Tool]
@@ -88,12 +88,12 @@ class Asked:
     @property
     def previous(self) -> str | None:
         """Id of the response that it goes on from."""
-        return self.fields.previous_response_id
+        return self.said.previous_response_id
 
     @property
     def stores(self) -> bool:
         """Whether the response is to be kept."""
-        return self.fields.store is not False
+        return self.said.store is not False
 
     def input_json(self) -> str:
         """Its input, to be stored. Raises Invalid if it is nested too deeply."""
@@ -101,7 +101,7 @@ class Asked:
 
     def chat(self, earlier: Sequence[StoredResponse] = ()) -> bytes:
         """The body of the chat completion, after the ``earlier`` responses, oldest first. Raises Invalid."""
-        said = self.fields
+        said = self.said
         turns = [(old.id, item) for old in earlier for item in old.conversation()]
         own = [(f"input[{number}]", item) for number, item in enumerate(self.items)]
         heard = messages([*turns, *own])
@@ -123,7 +123,7 @@ class Asked:
 
     def head(self, response_id: str, created_at: int) -> dict[str, Any]:
         """The members of the response that the request settles."""
-        said = self.fields
+        said = self.said
         return {
             "id": response_id,
             "object": "response",
@@ -151,7 +151,7 @@ def read(body: bytes) -> Asked:
     """Read a request body. Raises Invalid, with ``param`` naming the member at fault where one is."""
     said = fields.read(body, _FIELDS, _NEUTRAL)
     tools = [_tool(tool, f"tools[{number}]") for number, tool in enumerate(said.tools or ())]
-    _check_choice(said.tool_choice)
+    _check_choice(said.tool_choice, tools)
     form = _format(said.text)
     if form.type != "text" and tools and said.tool_choice != "none":
         raise fields.unsupported(
@@ -177,7 +177,9 @@ def _format(text: dict[str, Any] | None) -> _Format:
     return form
 
 
-def _check_choice(choice: str | _Choice | None) -> None:
+def _check_choice(choice: str | _Choice | None, tools: Sequence[_Tool]) -> None:
+    if choice not in (None, "none", "auto") and not tools:
+        raise Invalid("'tool_choice' needs 'tools'.", code="invalid_value", param="tool_choice")
     if isinstance(choice, _Choice):
         if choice.type != "function":
             raise fields.unsupported("tool_choice.type", "must be 'function' here.")
