@@ -35,10 +35,11 @@ class ResponsesExchange(Exchange):
         asked = read(body)
         earlier = await self._archive.earlier(caller.project_id, asked.previous) if asked.previous else []
         self._asked, self._caller, self._created_at = asked, caller, now()
-        self._input = asked.input_json() if asked.stores else ""
         self._params = _PARAMS
         self._writer = Writer(asked.head(self._response_id, self._created_at))
-        return replace(parse(Kind.CHAT, asked.chat(earlier)), wire="response")
+        request = replace(parse(Kind.CHAT, asked.chat(earlier)), wire="response")
+        self._input = asked.input_json() if asked.stores else ""
+        return request
 
     async def answer(self, body: bytes) -> None:
         """The response. Its first bytes do not wait until it is stored; its last say whether it was."""

@@ -40,17 +40,15 @@ _TEXTS = ("input_text", "output_text", "refusal", "reasoning_text")
 
 
 def input_items(given: str | Sequence[Item]) -> list[Item]:
-    """The input of a request as items that each have a type and an id. A plain text is what the user says."""
+    """The input of a request as items that each have a type. A plain text is what the user says."""
     if isinstance(given, str):
         given = [{"role": "user", "content": [{"type": "input_text", "text": given}]}]
-    return [
-        {**item, "type": (kind := item.get("type") or "message"), "id": item.get("id") or _item_id(kind)}
-        for item in given
-    ]
+    return [item if item.get("type") else {**item, "type": "message"} for item in given]
 
 
-def _item_id(kind: object) -> str:
-    return new_id(_PREFIXES.get(kind, "msg_") if isinstance(kind, str) else "msg_")
+def with_ids(items: Iterable[Item]) -> list[Item]:
+    """The same items, those that had none with an id of their own, by which they can be listed."""
+    return [{**item, "id": item.get("id") or new_id(_PREFIXES.get(item["type"], "msg_"))} for item in items]
 
 
 _PREFIXES = {"function_call": "fc_", "function_call_output": "fco_"}

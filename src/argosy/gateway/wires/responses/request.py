@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from argosy.core import Invalid
 from argosy.gateway.wires import fields
-from argosy.gateway.wires.responses.items import Item, input_items, messages
+from argosy.gateway.wires.responses.items import Item, input_items, messages, with_ids
 from argosy.gateway.wires.responses.stored import StoredResponse
 
 _Text = Annotated[str, Meta(min_length=1)]
@@ -96,8 +96,8 @@ class Asked:
         return self.said.store is not False
 
     def input_json(self) -> str:
-        """Its input, to be stored. Raises Invalid if it is nested too deeply."""
-        return fields.write(self.items).decode()
+        """Its input, to be stored, once `chat` has understood it. Raises Invalid if it is nested too deeply."""
+        return fields.write(with_ids(self.items)).decode()
 
     def chat(self, earlier: Sequence[StoredResponse] = ()) -> bytes:
         """The body of the chat completion, after the ``earlier`` responses, oldest first. Raises Invalid."""
