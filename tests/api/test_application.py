@@ -46,5 +46,9 @@ async def test_models_are_the_projects_own_and_everybodys(api):
 async def test_the_openapi_document_has_the_data_plane_too(http):
     document = (await http.get("/openapi.json")).json()
     assert {"/v1/chat/completions", "/v1/completions", "/v1/models", "/healthz"} <= set(document["paths"])
+    stored = {f"/v1/responses/{{response_id}}{more}" for more in ("", "/input_items")}
+    assert {"/v1/responses", "/v1/messages", *stored} <= set(document["paths"])
+    overloaded = document["paths"]["/v1/messages"]["post"]["responses"]["529"]["content"]["application/json"]["schema"]
+    assert overloaded == {"$ref": "#/components/schemas/MessagesError"}
     operation = document["paths"]["/v1/chat/completions"]["post"]
     assert operation["requestBody"]["content"]["application/json"]["schema"]["required"] == ["model", "messages"]

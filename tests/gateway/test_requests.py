@@ -93,3 +93,12 @@ def test_what_engines_would_silently_ignore_is_refused(members):
 def test_a_list_of_numbers_is_one_prompt_and_a_list_of_prompts_is_several(prompt, count):
     request = parse(Kind.TEXT, json.dumps({"model": "m", "prompt": prompt}).encode())
     assert request.parts == count
+
+
+def test_tools_of_any_depth_are_understood_or_refused():
+    for depth in (100, *range(900, 1010, 3)):
+        tool = b'{"function":{"name":"f","parameters":%s1%s}}' % (b'{"a":' * depth, b"}" * depth)
+        try:
+            parse(Kind.CHAT, b'{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[%s]}' % tool)
+        except Invalid:
+            assert depth > 100

@@ -38,6 +38,8 @@ ALLOWED = {
     "argosy.billing.store.unbalanced_transactions",
     # A form of INSERT, not a query.
     "argosy.billing.store.insert_once",
+    # What was kept long enough is forgotten, whosever it was.
+    "argosy.gateway.wires.responses.store.forget_before",
     # They write rows that name their projects.
     "argosy.billing.store.insert_usage",
     "argosy.billing.store.post",

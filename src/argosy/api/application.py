@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import perf_counter
 from types import ModuleType
 from typing import Any
@@ -14,31 +14,35 @@ import argosy
 from argosy.api import health, openai, platform
 from argosy.api.context import Platform
 from argosy.api.errors import handle_errors
+from argosy.api.exchange import Wire
 from argosy.api.metrics import Metrics
 from argosy.api.openai.completions import Completions
 from argosy.api.openapi import describe_completions
+from argosy.api.wires import all_wires
 from argosy.core import new_id
-from argosy.gateway import Gateway, Kind
+from argosy.gateway import Gateway
 
 _log = structlog.get_logger()
-_KINDS = {kind.path: kind for kind in Kind}
 
 
 class Application:
     """An ASGI application. `control` is its FastAPI part."""
 
-    def __init__(self, control: FastAPI, gateway: Gateway, completions: Completions, metrics: Metrics) -> None:
+    def __init__(
+        self, control: FastAPI, gateway: Gateway, completions: Completions, wires: Iterable[Wire], metrics: Metrics
+    ) -> None:
         self.control, self.gateway = control, gateway
         self._completions, self._metrics = completions, metrics
+        self._wires = {wire.path: wire for wire in wires}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI connection."""
         if scope["type"] == "http":
-            kind = _KINDS.get(scope["path"]) if scope["method"] == "POST" else None
-            if kind is None:
+            wire = self._wires.get(scope["path"]) if scope["method"] == "POST" else None
+            if wire is None:
                 await self._control(scope, receive, send)
             else:
-                await self._completions(kind, scope, receive, send)
+                await self._completions(wire, scope, receive, send)
         else:
             await self.control(scope, receive, send)
 
@@ -80,7 +84,8 @@ def create_app(
         for router in _routers(package):
             control.include_router(router)
     describe_completions(control)
-    return Application(control, gateway, Completions(gateway, platform_parts.keys, metrics), metrics)
+    completions = Completions(gateway, platform_parts.keys, metrics)
+    return Application(control, gateway, completions, all_wires(platform_parts.database), metrics)
 
 
 def _routers(package: ModuleType) -> list[APIRouter]:

@@ -7,9 +7,14 @@ from argosy.core import Forbidden
 from argosy.identity import Caller, KeyRing
 
 
-def caller_of(scope: Any, keys: KeyRing, needs: str) -> Caller:
-    """The caller of an ASGI request whose key has the scope ``needs``. Raises Unauthenticated, Forbidden."""
+def caller_of(scope: Any, keys: KeyRing, needs: str, bare: bytes | None = None) -> Caller:
+    """The caller of an ASGI request whose key has the scope ``needs``. Raises Unauthenticated, Forbidden.
+
+    ``bare`` names a header that may hold the key alone, and then goes before Authorization.
+    """
     header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    if bare:
+        header = next((b"Bearer " + value for name, value in scope["headers"] if name == bare and value), header)
     caller = identify(keys, header.decode("latin-1"))
     if not caller.may(needs):
         raise Forbidden(

@@ -23,6 +23,7 @@ from argosy.core import (
     UpstreamFailed,
 )
 from argosy.gateway import Kind
+from argosy.gateway.wires import WIRE_PATHS
 
 STATUSES: dict[type[ArgosyError], int] = {
     Invalid: 400,
@@ -127,5 +128,5 @@ def _of_status(status: int, detail: str, method: str, path: str) -> ArgosyError:
     return Invalid(detail, code="invalid_request")
 
 
-_POST_ONLY = frozenset(kind.path for kind in Kind)
+_POST_ONLY = frozenset((*(kind.path for kind in Kind), *WIRE_PATHS))
 """Paths that the data plane serves: FastAPI only ever sees their wrong methods."""

@@ -5,6 +5,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from argosy.api.openapi_wires import MESSAGES, MESSAGES_ERROR_SCHEMA, MESSAGES_ERRORS, RESPONSES
+from argosy.gateway.wires import MESSAGES_PATH, RESPONSES_PATH
+
 _NUMBER, _WHOLE, _TEXT, _FLAG = {"type": "number"}, {"type": "integer"}, {"type": "string"}, {"type": "boolean"}
 _COMMON: dict[str, Any] = {
     "model": {**_TEXT, "description": "A name from GET /v1/models."},
@@ -89,6 +92,7 @@ def describe_completions(app: FastAPI) -> None:
             schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
             components = schema.setdefault("components", {})
             components.setdefault("schemas", {})["Error"] = ERROR_SCHEMA
+            components["schemas"]["MessagesError"] = MESSAGES_ERROR_SCHEMA
             components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
             schema["security"] = [{"key": []}]
             schema["paths"] |= {
@@ -96,6 +100,8 @@ def describe_completions(app: FastAPI) -> None:
                 "/v1/completions": _operation("Text completion", _TEXT_COMPLETION, ["model", "prompt"]),
                 "/v1/embeddings": _operation("Embeddings", _EMBEDDINGS, ["model", "input"]),
                 "/v1/rerank": _operation("Reranking", _RERANK, ["model", "query", "documents"]),
+                RESPONSES_PATH: _operation("Response", RESPONSES, ["model", "input"]),
+                MESSAGES_PATH: _messages_operation(),
             }
             app.openapi_schema = schema
         return app.openapi_schema
@@ -120,3 +126,13 @@ def _operation(name: str, properties: dict[str, Any], required: list[str]) -> di
         },
     }
     return {"post": operation}
+
+
+def _messages_operation() -> dict[str, Any]:
+    """Anthropic's wire has errors of its own shape."""
+    described = _operation("Message", MESSAGES, ["model", "max_tokens", "messages"])
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/MessagesError"}}}
+    responses = described["post"]["responses"]
+    errors = {status: {"description": text, "content": content} for status, text in MESSAGES_ERRORS.items()}
+    described["post"]["responses"] = {"200": responses["200"], **errors}
+    return described

@@ -22,6 +22,15 @@ class Reply:
         await self._head(status, b"application/json", [(b"content-length", b"%d" % len(body))], headers or {})
         await self._send({"type": "http.response.body", "body": body})
 
+    async def begin(self, body: bytes) -> None:
+        """The first part of a JSON body."""
+        await self._head(200, b"application/json", [], {})
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def finish(self, body: bytes) -> None:
+        """The last part of a body that `begin` began."""
+        await self._send({"type": "http.response.body", "body": body})
+
     async def event(self, data: bytes) -> None:
         """One or more events, already written as such."""
         if not self.status:
@@ -35,9 +44,17 @@ class Reply:
     async def fail(self, error: ArgosyError) -> None:
         """Tell of an error: by status if nothing went out yet, else as the last event, with no [DONE] after it."""
         if self.status:
-            await self._send({"type": "http.response.body", "body": b"data: " + body_of(error) + b"\n\n"})
+            await self._send({"type": "http.response.body", "body": self.failed(error)})
         else:
-            await self.whole(body_of(error), status_of(error), headers_of(error))
+            await self.refuse(error)
+
+    def failed(self, error: ArgosyError) -> bytes:
+        """The events that end a broken stream."""
+        return b"data: " + body_of(error) + b"\n\n"
+
+    async def refuse(self, error: ArgosyError) -> None:
+        """An error as the whole response."""
+        await self.whole(body_of(error), status_of(error), headers_of(error))
 
     async def _head(
         self, status: int, content_type: bytes, more: list[tuple[bytes, bytes]], headers: dict[str, str]

@@ -165,7 +165,7 @@ def _intent(request: Request, caller: Caller, request_id: str, offer: Offer, rou
         id=request_id,
         project_id=caller.project_id,
         key_id=caller.key_id,
-        kind=request.kind.value,
+        kind=request.wire or request.kind.value,
         model=offer.route.model,
         base_model=offer.route.base_model,
         price_version=offer.price_version or "",

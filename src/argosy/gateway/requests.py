@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -12,6 +12,8 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from argosy.core import Invalid
 from argosy.gateway.tools import Choice, Tool, members, offered
 from argosy.gateway.vectors import EmbeddingFields, RerankFields, check
+
+T = TypeVar("T")
 
 
 class Kind(Enum):
@@ -61,6 +63,8 @@ class Request:
     """A text completion that wants log probabilities: engines give them in the chat shape."""
     call: bytes | None = None
     """JSON members that put the client's tools before the engine, if there are any. The engine then does not stream."""
+    wire: str | None = None
+    """The ``kind`` of the usage event where the request came over another wire than its own."""
 
     @property
     def parts(self) -> int:
@@ -172,17 +176,22 @@ _PLATFORM_ONLY = ("lora", "id_slot", "n_cmpl")
 
 def parse(kind: Kind, body: bytes) -> Request:
     """Read a request body. Raises Invalid, with ``param`` naming the member at fault where one is."""
-    try:
-        fields = _DECODERS[kind].decode(body)
-    except msgspec.ValidationError as error:
-        _refuse_member(str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"The request body is not valid JSON: {error}.", code="invalid_json") from None
+    fields = decode(_DECODERS[kind], body)
     _refuse_unsupported(fields)
     if isinstance(fields, EmbeddingFields | RerankFields):
         check(fields)
         return Request(kind, fields.model, body)
     return _request(kind, body, fields)
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Decode a request body of any wire. Raises Invalid, with ``param`` naming the member at fault where one is."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        refuse_member(str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"The request body is not valid JSON: {error}.", code="invalid_json") from None
 
 
 def _request(kind: Kind, body: bytes, fields: _Chat | _Text) -> Request:
@@ -207,7 +216,15 @@ def _request(kind: Kind, body: bytes, fields: _Chat | _Text) -> Request:
 
 def _call(fields: _Chat, body: bytes) -> bytes | None:
     offer = offered(fields.tools or (), fields.tool_choice)
-    return members(offer, bytes(_MESSAGES.decode(body).messages)) if offer else None
+    try:
+        return members(offer, bytes(_MESSAGES.decode(body).messages)) if offer else None
+    except RecursionError:  # what could just be read is a little deeper when it is written
+        raise too_deep() from None
+
+
+def too_deep() -> Invalid:
+    """The body holds lists or objects within each other, more of them than can be worked on."""
+    return Invalid("The request body is nested too deeply.", code="invalid_json")
 
 
 def _several_prompts(fields: _Text) -> tuple[bytes, ...] | None:
@@ -244,10 +261,10 @@ _PATH = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"^Object missing required field `(.+?)`")
 
 
-def _refuse_member(text: str) -> NoReturn:
-    """Turn msgspec's words into OpenAI's: which member is wrong, and how."""
+def refuse_member(text: str, under: str = "") -> NoReturn:
+    """Turn msgspec's words into OpenAI's: which member is wrong, below ``under``, and how. Raises Invalid."""
     where = _PATH.search(text)
-    place = where.group(1) if where else ""
+    place = ".".join(filter(None, (under, where.group(1) if where else ""))).replace(".[", "[")
     reason = _PATH.sub("", text)
     if missing := _MISSING.match(reason):
         name = f"{place}.{missing.group(1)}" if place else missing.group(1)

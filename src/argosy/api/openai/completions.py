@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions and /v1/completions, as plain ASGI: nothing here but what each request needs."""
+"""POST on the data plane's paths, as plain ASGI: nothing here but what each request needs, whatever its wire."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,13 +7,12 @@ from typing import Any
 
 import structlog
 
-from argosy.api.auth import caller_of
 from argosy.api.errors import fault
+from argosy.api.exchange import Exchange, Wire
 from argosy.api.metrics import Metrics
-from argosy.api.sse import Reply
 from argosy.api.wire import GONE
 from argosy.core import ArgosyError, Invalid, TooLarge, new_id
-from argosy.gateway import Gateway, Kind, parse
+from argosy.gateway import Gateway
 from argosy.identity import KeyRing
 
 BODY_BYTES_MAX = 8 << 20
@@ -27,33 +26,33 @@ class Completions:
     def __init__(self, gateway: Gateway, keys: KeyRing, metrics: Metrics) -> None:
         self._gateway, self._keys, self._metrics = gateway, keys, metrics
 
-    async def __call__(self, kind: Kind, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, wire: Wire, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request. Whatever happens, the client gets an answer or an error, and the metrics know of it."""
         request_id, started = new_id("req_"), perf_counter()
-        reply = Reply(send, request_id)
+        reply = wire.open(send, request_id)
         self._metrics.in_flight += 1
         try:
-            await self._serve(kind, scope, receive, reply, request_id)
+            await self._serve(scope, receive, reply, request_id)
         except ArgosyError as error:
             await reply.fail(error)
         except ClientGone:
             reply.status = _CLIENT_GONE
         except Exception as error:
-            _log.error("request.fault", request_id=request_id, path=kind.path, error=repr(type(error)), exc_info=True)
+            _log.error("request.fault", request_id=request_id, path=wire.path, error=repr(type(error)), exc_info=True)
             await reply.fail(fault())
         finally:
             self._metrics.in_flight -= 1
-            self._metrics.observe("POST", kind.path, reply.status, perf_counter() - started)
+            self._metrics.observe("POST", wire.path, reply.status, perf_counter() - started)
 
-    async def _serve(self, kind: Kind, scope: Any, receive: Any, reply: Reply, request_id: str) -> None:
-        caller = caller_of(scope, self._keys, "inference")
-        request = parse(kind, await _body(scope, receive))
+    async def _serve(self, scope: Any, receive: Any, reply: Exchange, request_id: str) -> None:
+        caller = reply.caller(scope, self._keys)
+        request = await reply.read(await _body(scope, receive), caller)
         async with _Presence(scope, receive):
             if request.stream:
                 await self._gateway.stream(request, caller, request_id, reply.event, reply.served)
                 await reply.end()
             else:
-                await reply.whole(await self._gateway.answer(request, caller, request_id, reply.served))
+                await reply.answer(await self._gateway.answer(request, caller, request_id, reply.served))
 
 
 class ClientGone(Exception):

@@ -1,0 +1,1 @@
+"""Routes that Anthropic has, on its wire."""
