@@ -353,7 +353,11 @@ async def test_nothing_goes_out_before_the_intent_is_on_disk(api, monkeypatch, s
 
     monkeypatch.setattr(api.journal, "intent", slow)
     asking = asyncio.create_task(api.ask(stream=stream))
-    await asyncio.sleep(0.1)
+    for _ in range(200):
+        if api.engine.bodies:
+            break
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
     assert api.engine.bodies, "the engine works meanwhile"
     assert not asking.done()
     gate.set()
