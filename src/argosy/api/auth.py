@@ -9,7 +9,11 @@ from argosy.identity import Caller, KeyRing
 
 def caller_of(scope: Any, keys: KeyRing, needs: str) -> Caller:
     """The caller of an ASGI request whose key has the scope ``needs``. Raises Unauthenticated, Forbidden."""
-    header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    header = b""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            header = value
+            break
     caller = identify(keys, header.decode("latin-1"))
     if not caller.may(needs):
         raise Forbidden(
