@@ -12,9 +12,13 @@ def caller_of(scope: Any, keys: KeyRing, needs: str, bare: bytes | None = None) 
 
     ``bare`` names a header that may hold the key alone, and then goes before Authorization.
     """
-    header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-    if bare:
-        header = next((b"Bearer " + value for name, value in scope["headers"] if name == bare and value), header)
+    header = b""
+    for name, value in scope["headers"]:
+        if name == b"authorization" and not header:
+            header = value
+        elif name == bare and value:
+            header = b"Bearer " + value
+            break
     caller = identify(keys, header.decode("latin-1"))
     if not caller.may(needs):
         raise Forbidden(

@@ -42,12 +42,13 @@ def vault_of(parts: Platform) -> Vault:
 def identify(keys: KeyRing, authorization: str | None) -> Caller:
     """The caller behind an ``Authorization: Bearer`` header. Raises Unauthenticated."""
     scheme, _, secret = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
+    secret = secret.strip()
+    if (scheme != "Bearer" and scheme.lower() != "bearer") or not secret:
         raise Unauthenticated(
             "No API key was given. Send it as 'Authorization: Bearer YOUR_KEY'; 'argosy keys create' makes one.",
             code="missing_api_key",
         )
-    caller = keys.find(secret.strip())
+    caller = keys.find(secret)
     if caller is None:
         raise Unauthenticated(
             "This API key is not known here or has been revoked. 'argosy keys create' makes a new one.",

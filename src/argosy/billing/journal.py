@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from argosy.billing.frames import Progress, Void, encode
 from argosy.billing.segments import Segments
@@ -48,6 +49,29 @@ class _Group:
         self.ids: list[str] = []
 
 
+class _Bell:
+    """What `threading.Event` does, in a tenth of its time: it rings for every intent."""
+
+    def __init__(self) -> None:
+        self._rung: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        """Wake who waits, or who waits next. Once is enough, however often it is rung."""
+        if self._rung.empty():
+            self._rung.put(None)
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Until it has been rung since the last `clear` or `wait`."""
+        with contextlib.suppress(Empty):
+            self._rung.get(timeout=timeout_s)
+
+    def clear(self) -> None:
+        """Forget that it has been rung."""
+        with contextlib.suppress(Empty):
+            while True:  # two threads may have rung at once
+                self._rung.get_nowait()
+
+
 class Journal:
     """One per API process, in a folder of its own below ``parent``. `recover` reads what a dead process left there."""
 
@@ -65,7 +89,7 @@ class Journal:
         self._segments = Segments(parent)
         self.parent, self.folder = parent, self._segments.folder
         self._lock = threading.Lock()
-        self._wake = threading.Event()
+        self._wake = _Bell()
         self._waiting: dict[asyncio.AbstractEventLoop, _Group] = {}
         self._progress: dict[str, int] = {}
         self._unshipped: deque[UsageEvent] = deque()
@@ -96,8 +120,7 @@ class Journal:
             refused.add_done_callback(_seen)
             refused.set_exception(error if isinstance(error, Unavailable) else _unavailable(error))
             return refused
-        if not self._wake.is_set():
-            self._wake.set()
+        self._wake.set()
         return group.future
 
     def progress(self, id_: str, delivered_tokens: int) -> None:
@@ -183,16 +206,15 @@ class Journal:
                 self._idle = not (self._waiting or self._dirty or self._progress or self._broken)
             if self._idle:
                 self._wake.wait()
-                self._wake.clear()
                 self._idle = False
             if not self._waiting and not self._closing:
                 self._wake.wait(_RETRY_S if self._broken else TICK_S)
-                self._wake.clear()
             self._settle()
         self._settle()
 
     def _settle(self) -> None:
         """Write progress, sync, and tell those who wait. Goes on in a new segment when this one is full or failed."""
+        self._wake.clear()  # first: whoever rang until now is among those whom the next line takes
         with self._lock:
             self._write_progress()
             waiting, self._waiting, self._dirty = self._waiting, {}, False

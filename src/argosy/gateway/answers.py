@@ -45,17 +45,17 @@ def whole(body: bytes, request: Request, request_id: str, part: int) -> tuple[by
     """An engine's whole answer as the client may see it, and its usage. Raises UpstreamFailed if it is malformed."""
     if not request.kind.completes:
         return vectors.whole(body, request.model)
-    shape = shape_of(request, request_id, part)
     try:
         answer = _ANSWER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise malformed() from None
     if answer.usage is None:
         raise malformed()
-    pairs = swaps(body, {"id": (answer.id, shape.request_id), "model": (answer.model, shape.model)})
-    if pairs is None or shape.transform:
-        event = {**_JSON.decode(body), "id": shape.request_id, "model": shape.model}
-        body = msgspec.json.encode(shape.transform(event) if shape.transform else event)
+    pairs = swaps(body, {"id": (answer.id, request_id), "model": (answer.model, request.model)})
+    transform = shape_of(request, request_id, part).transform
+    if pairs is None or transform:
+        event = {**_JSON.decode(body), "id": request_id, "model": request.model}
+        body = msgspec.json.encode(transform(event) if transform else event)
     for old, new in pairs or ():
         body = body.replace(old, new, 1)
     return body, read_usage(answer.usage)

@@ -137,6 +137,8 @@ class Meter:
 
     def totals(self) -> tuple[Usage, bool]:
         """Tokens of the whole request, and whether any of them had to be estimated."""
+        if len(self.parts) == 1 and (known := self.parts[0].usage):
+            return known, False
         prompt = cached = completion = 0
         estimated = False
         for start in range(0, len(self.parts), self.copies):

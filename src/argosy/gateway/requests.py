@@ -24,23 +24,16 @@ class Kind(Enum):
     EMBEDDING = "embedding"
     RERANK = "rerank"
 
-    @property
-    def path(self) -> str:
-        """The path of this kind, the same at our door and at the engine's."""
-        return _PATHS[self]
-
-    @property
-    def completes(self) -> bool:
-        """Whether the answer is text that the model writes; else it is numbers about text."""
-        return self in (Kind.CHAT, Kind.TEXT)
+    path: str
+    """The path of this kind, the same at our door and at the engine's."""
+    completes: bool
+    """Whether the answer is text that the model writes; else it is numbers about text."""
 
 
-_PATHS = {
-    Kind.CHAT: "/v1/chat/completions",
-    Kind.TEXT: "/v1/completions",
-    Kind.EMBEDDING: "/v1/embeddings",
-    Kind.RERANK: "/v1/rerank",
-}
+Kind.CHAT.path, Kind.CHAT.completes = "/v1/chat/completions", True
+Kind.TEXT.path, Kind.TEXT.completes = "/v1/completions", True
+Kind.EMBEDDING.path, Kind.EMBEDDING.completes = "/v1/embeddings", False
+Kind.RERANK.path, Kind.RERANK.completes = "/v1/rerank", False
 
 
 @dataclass(frozen=True, slots=True)
