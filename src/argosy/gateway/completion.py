@@ -11,6 +11,7 @@ from argosy.core import ArgosyError, Invalid, NotFound, now, now_us
 from argosy.gateway.answers import called_events, closing_event, fold
 from argosy.gateway.dispatch import Call, Dispatch, Send
 from argosy.gateway.events import DONE, write_event
+from argosy.gateway.limits import RateLimits
 from argosy.gateway.metering import Meter, Part, Usage
 from argosy.gateway.refresh import Refresher
 from argosy.gateway.relay import Deadlines, Relay
@@ -41,7 +42,8 @@ class Gateway:
         self._journal = journal
         self._relay = Relay(deadlines)
         self._dispatch = Dispatch(self._table, self._relay, deadlines)
-        self._refresher = Refresher([keys.refresh, self._table.refresh])
+        self.limits = RateLimits(database)
+        self._refresher = Refresher([keys.refresh, self._table.refresh, self.limits.refresh])
         self.tokens: Counter[str] = Counter()
         """Tokens of all outcomes so far, by kind: prompt, cached, completion."""
         self.outcomes: Counter[str] = Counter()
@@ -56,6 +58,7 @@ class Gateway:
         """Close what `start` opened. Requests still in flight end as if their engine were lost."""
         await asyncio.to_thread(self._refresher.stop)
         await self._relay.stop()
+        await self.limits.stop()
 
     def refresh(self) -> None:
         """Load a changed configuration now, rather than within a quarter of a second."""
@@ -64,6 +67,10 @@ class Gateway:
     def models(self, project_id: str) -> list[Route]:
         """The models that a project may use now, by name."""
         return self._table.models(project_id)
+
+    def limit_headers(self, caller: Caller, model: str) -> dict[str, str]:
+        """What to tell a caller of its limits at a model; nothing where it has none."""
+        return self.limits.headers(caller, self._table.resolve(caller.project_id, model))
 
     async def answer(self, request: Request, caller: Caller, request_id: str) -> bytes:
         """The whole answer as JSON. Cancelling it tells the engine to stop. Raises the errors of `argosy.core`."""
@@ -98,6 +105,13 @@ class Gateway:
         await send(DONE)
 
     async def _admitted(self, request: Request, caller: Caller, request_id: str) -> Call:
+        """Admit, and take from the caller's limits what the request is going to use. Raises RateLimited too."""
+        call = await self._known(request, caller, request_id)
+        if hold := await self.limits.reserve(caller, call.request):
+            call.meter.used = hold.settle
+        return call
+
+    async def _known(self, request: Request, caller: Caller, request_id: str) -> Call:
         """Admit, looking once more for a name that is newer than what is in memory, such as a job's new model."""
         try:
             return self._admit(request, caller, request_id)

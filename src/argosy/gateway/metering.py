@@ -53,6 +53,8 @@ class Meter:
     durable: "asyncio.Future[None]" = field(init=False)
     dispatched: bool = False
     """Whether any engine was given the request."""
+    used: Callable[[int, bool], None] | None = None
+    """Told of all tokens in the end, and whether any engine was given the request: limits count by it."""
     _settled: bool = False
 
     async def begin(self) -> None:
@@ -83,7 +85,7 @@ class Meter:
         if not self.dispatched or (outcome in FAILURES and not any(part.begun for part in self.parts)):
             if not self._refused():
                 self.journal.void(self.intent.id)
-            self.ended(outcome, Usage(0, 0, 0))
+            usage = Usage(0, 0, 0)
         else:
             usage, estimated = self.totals()
             self.journal.outcome(
@@ -96,7 +98,9 @@ class Meter:
                     estimated=estimated,
                 )
             )
-            self.ended(outcome, usage)
+        if self.used:
+            self.used(usage.prompt + usage.completion, self.dispatched)
+        self.ended(outcome, usage)
 
     def _refused(self) -> bool:
         """Whether the journal had no room for the intent, so that there is nothing to close."""

@@ -46,6 +46,7 @@ class Completions:
     async def _serve(self, kind: Kind, scope: Any, receive: Any, reply: Reply, request_id: str) -> None:
         caller = caller_of(scope, self._keys, "inference")
         request = parse(kind, await _body(scope, receive))
+        reply.limits = lambda: self._gateway.limit_headers(caller, request.model)
         async with _Presence(receive):
             if request.stream:
                 await self._gateway.stream(request, caller, request_id, reply.event)
