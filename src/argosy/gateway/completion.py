@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from argosy.billing import Intent, Journal
-from argosy.core import ArgosyError, Invalid, NotFound, now, now_us
+from argosy.core import ArgosyError, Invalid, NotFound, RateLimited, now, now_us
+from argosy.gateway.admission import Admission
 from argosy.gateway.answers import called_events, closing_event, fold
 from argosy.gateway.dispatch import Call, Dispatch, Send
 from argosy.gateway.events import DONE, write_event
@@ -41,7 +42,8 @@ class Gateway:
         self._table = table or RouteTable(database, vault=vault)
         self._journal = journal
         self._relay = Relay(deadlines)
-        self._dispatch = Dispatch(self._table, self._relay, deadlines)
+        self.admission = Admission()
+        self._dispatch = Dispatch(self._table, self._relay, deadlines, self.admission)
         self.limits = RateLimits(database)
         self._refresher = Refresher([keys.refresh, self._table.refresh, self.limits.refresh])
         self.tokens: Counter[str] = Counter()
@@ -165,7 +167,7 @@ async def _settled(call: Call, work: Callable[[], Awaitable[T]]) -> T:
         call.meter.settle("client_gone")
         raise
     except ArgosyError as error:
-        call.meter.settle("refused" if isinstance(error, Invalid) else "upstream_cut")
+        call.meter.settle("refused" if isinstance(error, Invalid | RateLimited) else "upstream_cut")
         raise
     except BaseException:
         call.meter.settle("failed")

@@ -9,12 +9,14 @@ from typing import TypeVar
 import aiohttp
 
 from argosy.core import Unavailable, UpstreamFailed
+from argosy.gateway.admission import Admission, Slot
 from argosy.gateway.answers import shape_of, whole
 from argosy.gateway.events import EventStream
 from argosy.gateway.metering import Meter
 from argosy.gateway.relay import Deadlines, Lost, NotReached, Relay
 from argosy.gateway.requests import Request
 from argosy.gateway.routing import Offer, RouteTable
+from argosy.serving import Route
 
 Send = Callable[[bytes], Awaitable[None]]
 T = TypeVar("T")
@@ -36,8 +38,8 @@ class Call:
 class Dispatch:
     """Runs parts. All of its methods raise the errors of `argosy.core`."""
 
-    def __init__(self, table: RouteTable, relay: Relay, deadlines: Deadlines) -> None:
-        self._table, self._relay, self._deadlines = table, relay, deadlines
+    def __init__(self, table: RouteTable, relay: Relay, deadlines: Deadlines, admission: Admission) -> None:
+        self._table, self._relay, self._deadlines, self._admission = table, relay, deadlines, admission
 
     async def collect(self, call: Call, index: int) -> bytes:
         """The whole answer of a part, as the client may see it."""
@@ -76,10 +78,11 @@ class Dispatch:
         while True:
             offer = self._table.find(call.project_id, call.request.model)
             if offer.ready:
-                call.meter.dispatched = True
                 try:
-                    async with self._posted(call.request, offer, index) as response:
-                        return await attempt(response)
+                    async with self._place(call, offer.route, index):
+                        call.meter.dispatched = True
+                        async with self._posted(call.request, offer, index) as response:
+                            return await attempt(response)
                 except NotReached:
                     pass
                 except Lost:
@@ -90,6 +93,15 @@ class Dispatch:
             if asyncio.get_running_loop().time() >= until:
                 raise _unreached(call.request.model, offer)
             await asyncio.sleep(self._deadlines.poll)
+
+    def _place(self, call: Call, route: Route, index: int) -> Slot:
+        """A place among the requests that this target works on. What was let in once is not sent away later."""
+        firm = index > 0 or call.meter.dispatched
+        if provider := route.provider:
+            target, cap = f"provider {provider.name}", provider.in_flight_max or 0
+        else:
+            target, cap = route.replica_id, route.slots
+        return self._admission.slot(target, cap, call.project_id, batch=call.request.batch, firm=firm)
 
     def _posted(
         self, request: Request, offer: Offer, index: int

@@ -9,6 +9,7 @@ import structlog
 from argosy.api.auth import caller_of
 from argosy.api.errors import fault
 from argosy.api.metrics import Metrics
+from argosy.api.openai.priority import prioritised
 from argosy.api.sse import Reply
 from argosy.core import ArgosyError, Invalid, TooLarge, new_id
 from argosy.gateway import Gateway, Kind, parse
@@ -45,7 +46,7 @@ class Completions:
 
     async def _serve(self, kind: Kind, scope: Any, receive: Any, reply: Reply, request_id: str) -> None:
         caller = caller_of(scope, self._keys, "inference")
-        request = parse(kind, await _body(scope, receive))
+        request = prioritised(parse(kind, await _body(scope, receive)), scope)
         reply.limits = lambda: self._gateway.limit_headers(caller, request.model)
         async with _Presence(receive):
             if request.stream:

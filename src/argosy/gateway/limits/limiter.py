@@ -71,7 +71,7 @@ class RateLimits:
         self._low: set[Share] = set()
         self._exchanging: asyncio.Task[None] | None = None
         self.refusals: Counter[str] = Counter()
-        """Requests that were refused, by the unit that was used up."""
+        """Requests that were refused: ``requests_per_minute`` or ``tokens_per_minute``."""
 
     def refresh(self) -> bool:
         """Load limits that were changed, and write what is to be counted. Says whether any were loaded."""
@@ -247,7 +247,7 @@ class RateLimits:
             return None
         wait_s = max(1, math.ceil(opens_s))
         unit = share.key.unit
-        self.refusals[unit] += 1
+        self.refusals[f"{unit}_per_minute"] += 1
         return RateLimited(
             f"The limit of {share.window.allowed} {unit} a minute is reached: {share.remaining(now)} are left, and "
             f"this request takes {units}. Try again in {wait_s} s.",
