@@ -12,9 +12,9 @@ def of(shares: Sequence[Share], now: float) -> dict[str, str]:
     for unit in UNITS:
         mine = [share for share in shares if share.key.unit == unit]
         if mine:
-            share = min(mine, key=lambda one: one.remaining(now))
+            remaining, _, share = min((each.remaining(now), number, each) for number, each in enumerate(mine))
             found[f"x-ratelimit-limit-{unit}"] = str(share.window.allowed)
-            found[f"x-ratelimit-remaining-{unit}"] = str(share.remaining(now))
+            found[f"x-ratelimit-remaining-{unit}"] = str(remaining)
             found[f"x-ratelimit-reset-{unit}"] = duration(share.resets_s(now))
     return found
 

@@ -10,7 +10,7 @@ import contextlib
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -40,6 +40,8 @@ _log = structlog.get_logger()
 _TURNS = 3
 """Exchanges that a request waits for at most, where they took so long that what they gave came too late."""
 
+_FOUND_KEPT = 10_000
+
 Needs = Sequence[tuple[Share, int]]
 """Units that a request takes of each share."""
 Book = Mapping[str, Mapping[tuple[str, str], Limit]]
@@ -66,6 +68,7 @@ class RateLimits:
         self._book: Book = {}
         self._known: Book = {}
         self._shares: dict[WindowKey, Share] = {}
+        self._found: dict[tuple[str, str, str], Sequence[Share]] = {}
         self._corrections: deque[Correction] = deque()
         self._waiting: list[_Waiter] = []
         self._low: set[Share] = set()
@@ -131,16 +134,23 @@ class RateLimits:
         """OpenAI's ``x-ratelimit-*`` headers, of the limit that is nearest to its end; none where nothing limits."""
         return headers.of(self._applying(caller, model), self._clock()) if self._book else {}
 
-    def _applying(self, caller: Caller, model: str) -> list[Share]:
-        book = self._book
-        if book is not self._known:
-            self._forget(book)
-        mine = book.get(caller.project_id)
+    def _applying(self, caller: Caller, model: str) -> Sequence[Share]:
+        if self._book is not self._known:
+            self._forget(self._book)
+        mine = self._known.get(caller.project_id)
         if not mine:
-            return []
-        places = (("project", ""), ("key", caller.key_id), ("model", model))
+            return ()
+        place = (caller.project_id, caller.key_id, model)
+        found = self._found.get(place)
+        if found is None:
+            if len(self._found) >= _FOUND_KEPT:  # names that nobody knows end up here too
+                self._found.clear()
+            found = self._found[place] = self._shares_of(mine, caller, model)
+        return found
+
+    def _shares_of(self, mine: Mapping[tuple[str, str], Limit], caller: Caller, model: str) -> Sequence[Share]:
         found = []
-        for place in places:
+        for place in (("project", ""), ("key", caller.key_id), ("model", model)):
             if limit := mine.get(place):
                 for unit in UNITS:
                     if (allowed := limit.allowed(unit)) is not None:
@@ -155,9 +165,10 @@ class RateLimits:
         return share
 
     def _forget(self, book: Book) -> None:
-        """Let go of the shares of limits that are no more."""
+        """Look everything up again, and let go of the shares of limits that are no more."""
         standing = {limit.id for limits in book.values() for limit in limits.values()}
         self._shares = {key: share for key, share in self._shares.items() if key.limit_id in standing}
+        self._found.clear()
         self._known = book
 
     def _take(self, needs: Needs, now: float) -> Hold:
@@ -176,11 +187,7 @@ class RateLimits:
         """Exchange after exchange, as long as anybody waits for one."""
         while self._waiting or self._low:
             waiters, self._waiting = [one for one in self._waiting if not one.future.done()], []
-            wanted: dict[Share, list[int]] = {share: [] for share in self._low}
-            self._low.clear()
-            for waiter in waiters:
-                for share, units in waiter.needs:
-                    wanted.setdefault(share, []).append(units)
+            wanted = self._wanted(waiters)
             try:
                 await self._lease(wanted)
             except Exception as error:
@@ -189,7 +196,20 @@ class RateLimits:
                     if not waiter.future.done():
                         waiter.future.set_exception(_unknown())
             else:
-                self._serve(waiters)
+                self._serve(waiters, wanted)
+
+    def _wanted(self, waiters: Sequence[_Waiter]) -> dict[Share, list[int]]:
+        """The needs of those who wait, of each share that has not enough for them; and the shares that are low."""
+        needed: dict[Share, list[int]] = {}
+        for waiter in waiters:
+            for share, units in waiter.needs:
+                needed.setdefault(share, []).append(units)
+        now = self._clock()
+        wanted = {share: needs for share, needs in needed.items() if not share.holds(sum(needs), now)}
+        for share in self._low:
+            wanted.setdefault(share, [])
+        self._low.clear()
+        return wanted
 
     async def _lease(self, wanted: Mapping[Share, Sequence[int]]) -> None:
         """One exchange. Raises what the database raises."""
@@ -205,21 +225,25 @@ class RateLimits:
             share.receive(leases.get(share.key), needs, asked, now)
             asyncio.get_running_loop().call_later(LEASE_S, self._expire, share)
 
-    def _serve(self, waiters: Sequence[_Waiter]) -> None:
-        """Those who waited take what was leased for them, in the order they came, before anybody else can."""
+    def _serve(self, waiters: Sequence[_Waiter], asked: Collection[Share]) -> None:
+        """Those who waited take what was leased for them, in the order they came, before anybody else can.
+
+        Who is short of a share that had enough before the exchange, but was spent by others since, waits once more.
+        """
         now = self._clock()
         for waiter in waiters:
             if waiter.future.done():
                 continue
             if all(share.holds(units, now) for share, units in waiter.needs):
                 waiter.future.set_result(self._take(waiter.needs, now))
-            elif refusal := self._refusal(waiter.needs, now):
-                waiter.future.set_exception(refusal)
-            elif waiter.turns < _TURNS:
+                continue
+            answered = all(share in asked or share.holds(units, now) for share, units in waiter.needs)
+            refusal = self._refusal(waiter.needs, now) if answered else None
+            if refusal is None and waiter.turns < _TURNS:
                 waiter.turns += 1
                 self._waiting.append(waiter)
             else:
-                waiter.future.set_exception(_unknown())
+                waiter.future.set_exception(refusal or _unknown())
 
     def _expire(self, share: Share) -> None:
         share.expire(self._clock())

@@ -9,6 +9,8 @@ from argosy.gateway.limits.window import LEASE_S, SECOND_US, Window, counts
 
 CLOSED_S = 0.25
 """For so long a window that had no room is not asked again: refusing costs no transaction then."""
+_PACE_S = 0.1
+"""The shortest time that a pace is taken from: two requests in a millisecond are not yet two thousand a second."""
 _LOW = 4
 """With less than one in so many units of a lease left, the next one is asked for while this one is being spent."""
 
@@ -27,6 +29,8 @@ class Share:
     asking: bool = False
     """Whether a lease is on its way."""
     _size: int = 0
+    _spent: int = 0
+    _counted_from: float = -math.inf
     _second: int = 0
     _until: float = -math.inf
     _gone_until: float = -math.inf
@@ -42,6 +46,7 @@ class Share:
     def take(self, units: int) -> int:
         """Spend units that it `holds`. Returns the second they were given in."""
         self.left = max(0, self.left - units)
+        self._spent += units
         return self._second
 
     def low(self, now: float) -> bool:
@@ -53,15 +58,16 @@ class Share:
         return now < self._closed_until and units >= self._closed_from
 
     def want(self, needs: tuple[int, ...], now: float) -> Want:
-        """What to ask for: twice the last lease if that did not last its time, else about what was spent of it.
+        """What to ask for: as much as would be spent in a lease's time, at the pace since it was last asked.
 
         A lease that has too little for somebody is given back in the same exchange, so that its units can be had.
         """
         self.asking = True
-        lasted = now >= self._until
-        if needs or lasted:
+        if needs or now >= self._until:
             self.give_up()
-        return Want(needs, self._size if lasted else 2 * self._size)
+        wish = math.ceil(self._spent * LEASE_S / max(now - self._counted_from, _PACE_S))
+        self._spent, self._counted_from = 0, now
+        return Want(needs, max(0, wish))
 
     def receive(self, lease: Lease | None, needs: Sequence[int], asked: float, now: float) -> None:
         """Take the new lease, and give back what is left of the old one. None: there is no such limit any more."""
@@ -86,12 +92,12 @@ class Share:
         """Give back what is left of the lease."""
         left, self.left = self.left, 0
         if left:
-            self._size -= left
             self._count(self._second, -left)
 
     def refund(self, second: int, units: int, now: float) -> None:
         """Give back units that were taken but not used: to the lease they are of, else to the window."""
         self._closed_until = -math.inf
+        self._spent -= units
         if second == self._second and now < self._until:
             self.left += units
         elif counts(second, self.now_us(now)):

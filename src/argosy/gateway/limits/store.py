@@ -147,7 +147,7 @@ def exchange(
             if key in wants and getattr(row, f"{unit}_per_minute") is not None:
                 leases[key] = Lease(window.lease(*wants[key], now_us), window, now_us)
             window.forget(now_us)
-        given = {f"{unit}_given": sorted(window.given.items()) for unit, window in windows.items()}
+        given = {f"{unit}_given": list(window.given.items()) for unit, window in windows.items()}
         tx.execute(update(rate_limits).where(rate_limits.c.id == row.id).values(given))
     return leases
 

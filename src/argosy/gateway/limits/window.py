@@ -30,17 +30,23 @@ class Window:
     allowed: int
     """Units in 60 seconds."""
     given: dict[int, int] = field(default_factory=dict)
-    """Units by the second (Unix time) that they were given in."""
+    """Units by the second (Unix time) that they were given in, the oldest first."""
+    taken: int = field(init=False)
+    """All of them together."""
+
+    def __post_init__(self) -> None:
+        self.taken = sum(self.given.values())
 
     def forget(self, now_us: int) -> None:
         """Drop what counts no longer."""
-        for second in [second for second in self.given if _counts_until_us(second) <= now_us]:
-            del self.given[second]
+        given = self.given
+        while given and not counts(oldest := next(iter(given)), now_us):
+            self.taken -= given.pop(oldest)
 
     def free(self, now_us: int) -> int:
         """Units that may be given now; negative where more was used than was reserved, or the limit was lowered."""
         self.forget(now_us)
-        return self.allowed - sum(self.given.values())
+        return self.allowed - self.taken
 
     def lease(self, needs: Sequence[int], wish: int, now_us: int) -> int:
         """Give units for as many of the ``needs`` as there is room for, in their order; with plenty of room up to
@@ -59,25 +65,30 @@ class Window:
     def add(self, second: int, units: int) -> None:
         """Count units as given in this second; a negative number gives them back. What is forgotten stays so."""
         found = self.given.get(second, 0)
-        if units > 0 or found:
-            self.given[second] = max(0, found + units)
+        now_given = max(0, found + units)
+        self.taken += now_given - found
+        if not now_given:
+            self.given.pop(second, None)
+        elif found or not self.given or second > next(reversed(self.given)):
+            self.given[second] = now_given
+        else:
+            self.given = dict(sorted([*self.given.items(), (second, now_given)]))
 
     def opens_us(self, units: int, now_us: int) -> int:
         """When so many units are free if nobody takes any until then. Never, for more than the limit: then its end."""
         free = self.free(now_us)
         opens_us = now_us
-        for second in sorted(self.given):
+        for second, given in self.given.items():
             if free >= units:
                 break
-            free += self.given[second]
+            free += given
             opens_us = _counts_until_us(second)
         return opens_us
 
     def resets_us(self, now_us: int) -> int:
         """When nothing counts any more."""
         self.forget(now_us)
-        taken = [second for second, units in self.given.items() if units]
-        return _counts_until_us(max(taken)) if taken else now_us
+        return _counts_until_us(next(reversed(self.given))) if self.given else now_us
 
 
 def counts(second: int, now_us: int) -> bool:
