@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import json
+import os
 import re
+import sys
 from collections import Counter
 
 import openai
@@ -166,3 +169,25 @@ async def test_two_gateways_on_one_database_let_no_more_through_than_the_limit(a
     assert len(api.engine.bodies) == passed["first"] + passed["second"]
     assert min(passed["first"], passed["second"]) > 0
     assert sum(passed.values()) == 360
+
+
+async def argosy(api, *words):
+    """The command as a person types it; its exit status and what it printed."""
+    environment = {**os.environ, "ARGOSY_URL": api.url, "ARGOSY_API_KEY": api.secret}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "argosy", *words, env=environment, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    return process.returncode, said.decode()
+
+
+async def test_the_command_line_sets_lists_and_removes(api):
+    assert (await argosy(api, "limits", "set", "--requests", "7", "--model", "tiny", "--json"))[0] == 0
+    _, listed = await argosy(api, "limits", "list", "--json")
+    [limit] = json.loads(listed)
+    assert (limit["model"], limit["requests_per_minute"], limit["tokens_per_minute"]) == ("tiny", 7, None)
+    assert await argosy(api, "limits", "remove", limit["id"]) == (0, f"{limit['id']} is removed\n")
+    status, said = await argosy(api, "limits", "remove", limit["id"])
+    assert (status, "argosy limits list" in said) == (1, True)
+    assert (await argosy(api, "limits", "set"))[0] == 1
