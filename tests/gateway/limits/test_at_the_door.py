@@ -15,6 +15,7 @@ from tests.gateway.harness import QUESTION, _configuration
 from argosy.billing import Journal
 from argosy.core import RateLimited, new_id
 from argosy.gateway import Gateway, Kind, RouteTable, parse
+from argosy.gateway.limits.headers import duration
 from argosy.identity import KeyRing
 
 HEADERS = [f"x-ratelimit-{what}-{unit}" for unit in ("requests", "tokens") for what in ("limit", "remaining", "reset")]
@@ -33,6 +34,14 @@ async def raw(api, **members):
 
 def told(response):
     return [response.headers.get(name) for name in HEADERS]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0ms"), (0.8501, "851ms"), (1, "1s"), (7.251, "7.26s"), (59.999, "60s"), (60.2, "1m1s"), (62, "1m2s")],
+)
+def test_durations_are_written_as_openai_does_and_never_too_short(seconds, shown):
+    assert duration(seconds) == shown
 
 
 async def test_answers_carry_openais_headers_where_a_limit_applies(api):

@@ -1,5 +1,6 @@
 """OpenAI's headers about limits."""
 
+import math
 from collections.abc import Sequence
 
 from argosy.gateway.limits.share import Share
@@ -20,10 +21,10 @@ def of(shares: Sequence[Share], now: float) -> dict[str, str]:
 
 
 def duration(seconds: float) -> str:
-    """As OpenAI writes them: ``850ms``, ``7.25s``, ``1m2s``."""
+    """As OpenAI writes them: ``850ms``, ``7.25s``, ``1m2s``. Never less than it is."""
     if seconds < 1:
-        return f"{round(seconds * 1000)}ms"
+        return f"{math.ceil(seconds * 1000)}ms"
     if seconds < 60:
-        return f"{seconds:.2f}".rstrip("0").rstrip(".") + "s"
-    minutes, rest = divmod(round(seconds), 60)
+        return f"{math.ceil(seconds * 100) / 100:g}s"
+    minutes, rest = divmod(math.ceil(seconds), 60)
     return f"{minutes}m{rest}s"
