@@ -21,6 +21,10 @@ ALLOWED = {
     "argosy.catalog.store.all_aliases",
     # So is a route: it holds for its organization alone.
     "argosy.gateway.store.all_routes",
+    # The gateway admits for all projects; a lease is of one limit, and a limit of one project.
+    "argosy.gateway.limits.store.all_limits",
+    "argosy.gateway.limits.store.exchange",
+    "argosy.gateway.limits.store.database_now_us",
     # The catalog is the platform's; what a project made of a model is its own.
     "argosy.catalog.store.remove_card",
     "argosy.catalog.store.load_cards",

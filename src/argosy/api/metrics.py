@@ -59,3 +59,13 @@ class Metrics(Collector):
         for outcome, count in self._gateway.outcomes.items():
             outcomes.add_metric([outcome], count)
         yield outcomes
+        waiting = GaugeMetricFamily(
+            "argosy_queue_length", "Requests that wait for their turn, by class.", labels=["class"]
+        )
+        for name, count in self._gateway.admission.waiting().items():
+            waiting.add_metric([name], count)
+        yield waiting
+        refusals = CounterMetricFamily("argosy_refusals", "Requests that were sent away, by reason.", labels=["reason"])
+        for reason, count in (self._gateway.admission.refusals + self._gateway.limits.refusals).items():
+            refusals.add_metric([reason], count)
+        yield refusals

@@ -62,6 +62,7 @@ _ERRORS = {
     "403": "The key lacks the scope 'inference'.",
     "404": "No such model for this project; the message names near ones.",
     "413": "The body is too large.",
+    "429": "A limit is reached, or too many wait already; see Retry-After, and x-ratelimit-* for the limits.",
     "502": "The engine failed.",
     "503": "No replica is ready, or usage cannot be recorded; see Retry-After.",
 }

@@ -1,5 +1,6 @@
 """Answers on the raw ASGI wire: whole, as server-sent events, or as an error, in-band after the first byte."""
 
+from collections.abc import Callable
 from typing import Any
 
 from argosy.api.errors import body_of, headers_of, status_of
@@ -16,6 +17,8 @@ class Reply:
         """Who answered, for the head: to be handed to the gateway."""
         self.status = 0
         """0 until the head has gone out."""
+        self.limits: Callable[[], dict[str, str]] = dict
+        """Headers about the caller's limits, read when the head goes out."""
 
     async def whole(self, body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:
         """A JSON body, at once."""
@@ -60,7 +63,7 @@ class Reply:
         self, status: int, content_type: bytes, more: list[tuple[bytes, bytes]], headers: dict[str, str]
     ) -> None:
         self.status = status
-        named = [(name.encode(), value.encode()) for name, value in headers.items()]
+        named = [(name.encode(), value.encode()) for name, value in (headers | self.limits()).items()]
         start = [(b"content-type", content_type), (b"x-request-id", self._id), *more, *named]
         if self.served.attempts:
             start.append((b"x-argosy-target", self.served.target.encode()))

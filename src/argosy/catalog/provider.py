@@ -45,6 +45,8 @@ class Provider:
     hint: str
     """The end of the key, to tell one from another."""
     created_at: int
+    in_flight_max: int | None = None
+    """Requests that it is sent at once from one API process, more wait; None is without limit."""
 
     @property
     def purpose(self) -> str:

@@ -1,6 +1,6 @@
 """Tables of the catalog: models that were made or imported here, accepted licences, providers, aliases."""
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table
 
 from argosy.runtime import metadata
 
@@ -47,6 +47,8 @@ providers = Table(
     Column("secret", LargeBinary),
     Column("hint", String(20), nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    # Requests that it is sent at once, by each API process.
+    Column("in_flight_max", Integer),
 )
 
 # What shows a hub that this project may read a gated or private repository.

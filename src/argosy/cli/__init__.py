@@ -14,6 +14,7 @@ from argosy.cli import (
     hub_tokens,
     keys,
     licences,
+    limits,
     models,
     money,
     platform,
@@ -56,6 +57,7 @@ app.add_typer(licences.app, name="licences")
 app.add_typer(providers.app, name="provider")
 app.add_typer(routes.app, name="route")
 app.add_typer(hub_tokens.app, name="hub-token")
+app.add_typer(limits.app, name="limits")
 
 
 def main() -> None:

@@ -19,11 +19,21 @@ def add(
     ] = None,
     auth: Annotated[str | None, typer.Option(help="bearer, api-key or x-api-key.")] = None,
     private: Annotated[bool, typer.Option("--private", help="Its address may be inside this network.")] = False,
+    in_flight: Annotated[
+        int | None, typer.Option(help="Requests that it is sent at once; more wait their turn.")
+    ] = None,
     no_key: Annotated[bool, typer.Option("--no-key", help="It asks for no key.")] = False,
 ) -> None:
     """Add a provider, or give it a new key, and try it. The key comes from ARGOSY_PROVIDER_KEY, a pipe or a prompt."""
     key = None if no_key else read_secret("ARGOSY_PROVIDER_KEY", f"Key for {name}")
-    body = {"name": name, "key": key, "base_url": base_url, "auth": auth, "private": private}
+    body = {
+        "name": name,
+        "key": key,
+        "base_url": base_url,
+        "auth": auth,
+        "private": private,
+        "in_flight_max": in_flight,
+    }
     made = post("/providers", {field: value for field, value in body.items() if value is not None})
     print(f"{made['name']} is added at {made['base_url']}")
     found = post(f"/providers/{name}/test", {})

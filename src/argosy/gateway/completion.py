@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from argosy.billing import Intent, Journal
-from argosy.core import ArgosyError, Invalid, NotFound, now, now_us
+from argosy.core import ArgosyError, Invalid, NotFound, RateLimited, now, now_us
+from argosy.gateway.admission import Admission
 from argosy.gateway.answers import called_events, closing_event, fold
 from argosy.gateway.dispatch import Dispatch, Send
 from argosy.gateway.events import DONE, write_event
+from argosy.gateway.limits import RateLimits
 from argosy.gateway.metering import Meter, Part, Usage
 from argosy.gateway.plan import Served
 from argosy.gateway.refresh import Refresher
@@ -41,8 +43,10 @@ class Gateway:
         self._table = table or RouteTable(database, vault=vault)
         self._journal = journal
         self._relay = Relay(deadlines)
-        self._dispatch = Dispatch(self._table, self._relay, deadlines)
-        self._refresher = Refresher([keys.refresh, self._table.refresh])
+        self.admission = Admission()
+        self._dispatch = Dispatch(self._table, self._relay, deadlines, self.admission)
+        self.limits = RateLimits(database)
+        self._refresher = Refresher([keys.refresh, self._table.refresh, self.limits.refresh])
         self.tokens: Counter[str] = Counter()
         """Tokens of all outcomes so far, by kind: prompt, cached, completion."""
         self.outcomes: Counter[str] = Counter()
@@ -59,6 +63,7 @@ class Gateway:
         """Close what `start` opened. Requests still in flight end as if their engine were lost."""
         await asyncio.to_thread(self._refresher.stop)
         await self._relay.stop()
+        await self.limits.stop()
 
     def refresh(self) -> None:
         """Load a changed configuration now, rather than within a quarter of a second."""
@@ -67,6 +72,10 @@ class Gateway:
     def models(self, project_id: str) -> list[Route]:
         """The models that a project may use now, by name."""
         return self._table.models(project_id)
+
+    def limit_headers(self, caller: Caller, model: str) -> dict[str, str]:
+        """What to tell a caller of its limits at a model; nothing where it has none."""
+        return self.limits.headers(caller, self._table.resolve(caller.project_id, model))
 
     async def answer(self, request: Request, caller: Caller, request_id: str, served: Served | None = None) -> bytes:
         """The whole answer as JSON. Cancelling it tells the engine to stop. Raises the errors of `argosy.core`.
@@ -107,9 +116,16 @@ class Gateway:
         await send(DONE)
 
     async def _admitted(self, request: Request, caller: Caller, request_id: str, served: Served | None) -> Call:
+        """Admit, and take from the caller's limits what the request is going to use. Raises RateLimited too."""
+        call = await self._known(request, caller, request_id, served or Served())
+        if hold := await self.limits.reserve(caller, call.request):
+            call.meter.used = hold.settle
+        return call
+
+    async def _known(self, request: Request, caller: Caller, request_id: str, served: Served) -> Call:
         """Admit, looking once more for a name that is newer than what is in memory, such as a job's new model."""
         try:
-            return self._admit(request, caller, request_id, served or Served())
+            return self._admit(request, caller, request_id, served)
         except NotFound:
             try:
                 changed = await asyncio.to_thread(self._table.refresh)
@@ -117,7 +133,7 @@ class Gateway:
                 changed = False
             if not changed:
                 raise
-        return self._admit(request, caller, request_id, served or Served())
+        return self._admit(request, caller, request_id, served)
 
     def _admit(self, request: Request, caller: Caller, request_id: str, served: Served) -> Call:
         """Check that the model is there for this caller, and of the right kind.
@@ -143,7 +159,7 @@ class Gateway:
             call.meter.settle("client_gone")
             raise
         except ArgosyError as error:
-            call.meter.settle("refused" if isinstance(error, Invalid) else "upstream_cut")
+            call.meter.settle("refused" if isinstance(error, Invalid | RateLimited) else "upstream_cut")
             raise
         except BaseException:
             call.meter.settle("failed")

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from argosy.core import ArgosyError, Invalid, RateLimited, Unavailable, UpstreamFailed
+from argosy.gateway.admission import Admission, Slot
 from argosy.gateway.answers import shape_of, whole
 from argosy.gateway.continuation import may_be_carried_on
 from argosy.gateway.events import EventStream
@@ -29,8 +30,8 @@ T = TypeVar("T")
 class Dispatch:
     """Runs parts. All of its methods raise the errors of `argosy.core`."""
 
-    def __init__(self, table: RouteTable, relay: Relay, deadlines: Deadlines) -> None:
-        self._table, self._relay, self._deadlines = table, relay, deadlines
+    def __init__(self, table: RouteTable, relay: Relay, deadlines: Deadlines, admission: Admission) -> None:
+        self._table, self._relay, self._deadlines, self._admission = table, relay, deadlines, admission
         self._refreshing: asyncio.Future[bool] | None = None
         self.health, self.budget = HealthTable(), RetryBudget()
 
@@ -84,9 +85,11 @@ class Dispatch:
         self.budget.request()
         while True:
             if offer := trip.next():
-                trip.begin(offer)
+                trip.allow(offer)
                 try:
-                    return await self._ask(trip, offer, attempt, give_up_at)
+                    async with self._place(trip, offer):
+                        trip.begin(offer)
+                        return await self._ask(trip, offer, attempt, give_up_at)
                 except NotReached:
                     trip.not_reached(offer)
                 except Lost:
@@ -159,6 +162,16 @@ class Dispatch:
             self._refreshing = asyncio.ensure_future(asyncio.to_thread(self._table.refresh))
         with contextlib.suppress(Exception):  # the refresher tells of an outage
             await asyncio.shield(self._refreshing)
+
+    def _place(self, trip: Trip, offer: Offer) -> Slot:
+        """A place among the requests that this target works on. What was let in once is not sent away later."""
+        call, route = trip.call, offer.route
+        firm = trip.index > 0 or call.meter.dispatched
+        if provider := route.provider:
+            target, cap = f"provider {provider.name}", provider.in_flight_max or 0
+        else:
+            target, cap = route.replica_id, route.slots
+        return self._admission.slot(target, cap, call.project_id, batch=call.request.batch, firm=firm)
 
     def _posted(self, request: Request, offer: Offer, index: int) -> contextlib.AbstractAsyncContextManager[Response]:
         route = offer.route

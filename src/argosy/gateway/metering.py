@@ -71,6 +71,8 @@ class Meter:
     """Whether any engine was given the request."""
     attempts: int = 0
     """Replicas and providers that it was sent to; of several parts, those of the part that needed most."""
+    used: Callable[[int, bool], None] | None = None
+    """Told of all tokens in the end, and whether any engine was given the request: limits count by it."""
     _settled: bool = False
 
     async def begin(self) -> None:
@@ -114,7 +116,7 @@ class Meter:
         if not self.dispatched or (outcome in FAILURES and not any(part.begun for part in self.parts)):
             if not self.refused:
                 self.journal.void(self.intent.id)
-            self.ended(outcome, Usage(0, 0, 0))
+            usage = Usage(0, 0, 0)
         else:
             usage, estimated = self.totals()
             self.journal.outcome(
@@ -128,7 +130,9 @@ class Meter:
                     attempts=max(1, self.attempts),
                 )
             )
-            self.ended(outcome, usage)
+        if self.used:
+            self.used(usage.prompt + usage.completion, self.dispatched)
+        self.ended(outcome, usage)
 
     @property
     def refused(self) -> bool:

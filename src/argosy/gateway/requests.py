@@ -56,6 +56,10 @@ class Request:
     """A text completion that wants log probabilities: engines give them in the chat shape."""
     call: bytes | None = None
     """JSON members that put the client's tools before the engine, if there are any. The engine then does not stream."""
+    max_tokens: int | None = None
+    """Tokens that one part may write at most, if the client said."""
+    batch: bool = False
+    """Whether it waits behind all requests of people."""
     wire: str | None = None
     """The ``kind`` of the usage event where the request came over another wire than its own."""
 
@@ -68,6 +72,12 @@ class Request:
     def prompt_estimate(self) -> int:
         """Tokens of the prompt as a guess from its size, for when no engine ever said. At least 1."""
         return max(1, len(self.body) // 4)
+
+    @property
+    def token_estimate(self) -> int:
+        """Tokens of prompt and answer together, as a guess before the work: what a limit on tokens sets aside."""
+        written = (self.max_tokens or ANSWER_TOKENS_GUESS) * self.parts if self.kind.completes else 0
+        return self.prompt_estimate + written
 
     def named(self, model: str) -> "Request":
         """The same request of another model."""
@@ -103,6 +113,8 @@ class Request:
 
 
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
+ANSWER_TOKENS_GUESS = 256
+"""Tokens that an answer is taken to have until it is there, if the client set no bound."""
 PARTS_LIMIT = 128
 """Runs of the engine that one request may ask for, as in OpenAI's API."""
 
@@ -204,6 +216,7 @@ def _request(kind: Kind, body: bytes, fields: _Chat | _Text) -> Request:
         seed=fields.seed,
         text_logprobs=isinstance(fields, _Text) and fields.logprobs is not None,
         call=_call(fields, body) if isinstance(fields, _Chat) else None,
+        max_tokens=fields.max_completion_tokens or fields.max_tokens,
     )
 
 

@@ -94,12 +94,15 @@ class Trip:
             return False
         return not self._context or offer.route.context_length == 0 or offer.route.context_length > self._context
 
+    def allow(self, offer: Offer) -> None:
+        """Raises what went wrong before, if the offer would be one attempt too many."""
+        another = self._attempts > 0 and offer.endpoint not in self._was_away
+        if another and (self._attempts >= self.call.plan.attempts or not self.budget.spend()):
+            raise self._error or self.unreached()
+
     def begin(self, offer: Offer) -> None:
-        """The offer is about to be asked. Raises what went wrong before, if there may not be another attempt."""
-        if offer.endpoint not in self._was_away:
-            if self._attempts and (self._attempts >= self.call.plan.attempts or not self.budget.spend()):
-                raise self._error or self.unreached()
-            self._attempts += 1
+        """The offer is asked now."""
+        self._attempts += offer.endpoint not in self._was_away
         call = self.call
         call.meter.dispatched = True
         call.meter.attempts = call.served.attempts = max(call.meter.attempts, self._attempts)

@@ -5,6 +5,7 @@ from typing import Any
 
 from argosy.catalog import Provider, adapters_of, cards, list_providers
 from argosy.runtime import Transaction
+from argosy.serving.engines import EngineSpec
 from argosy.serving.store import list_deployments, ready_replicas
 from argosy.serving.versions import PROVIDER
 
@@ -32,6 +33,8 @@ class Route:
     """Who answers instead of an engine of ours; ``url`` is then the address below which OpenAI's paths lie."""
     provider_model: str = ""
     """What the provider calls the model."""
+    slots: int = 0
+    """Requests that this replica computes side by side; 0: as many as come."""
 
     @property
     def price_model(self) -> str:
@@ -52,6 +55,7 @@ def routes(tx: Transaction) -> list[Route]:
             "context_length": row.context_length,
             "replica_id": row.id,
             "modality": modality_of(row.model),
+            "slots": EngineSpec.slots if row.engine == "llama_cpp" else 0,
         }
         found.append(Route(model=row.model, project_id=None, adapter_index=None, **common))
         for index, name in enumerate(row.adapters):

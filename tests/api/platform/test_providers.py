@@ -1,5 +1,6 @@
 """A provider is an address and a key: added by administrators, asked for everyone, its key never shown."""
 
+import asyncio
 import json
 
 import openai
@@ -177,3 +178,16 @@ async def test_a_provider_without_a_price_is_not_deployed(api, company):
     await add(api, company)
     with pytest.raises(openai.BadRequestError, match="Give 'prices'"):
         await api.client().post("/deployments", body={"model": "grand", "provider": "acme"}, cast_to=dict)
+
+
+async def test_it_is_sent_no_more_at_once_than_it_takes(api, company):
+    await offer(api, company, in_flight_max=2)
+    assert (await api.client().get("/providers", cast_to=dict))["data"][0]["in_flight_max"] == 2
+    company.pause_s = 0.1
+    asks = [asyncio.ensure_future(api.ask(model="grand")) for _ in range(6)]
+    seen = set()
+    while not all(ask.done() for ask in asks):
+        seen.add(api.gateway.admission.in_flight("provider acme"))
+        await asyncio.sleep(0.005)
+    assert max(seen) == 2
+    assert len(company.bodies) == 6

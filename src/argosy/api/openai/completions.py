@@ -10,6 +10,7 @@ import structlog
 from argosy.api.errors import fault
 from argosy.api.exchange import Exchange, Wire
 from argosy.api.metrics import Metrics
+from argosy.api.openai.priority import prioritised
 from argosy.api.wire import GONE
 from argosy.core import ArgosyError, Invalid, TooLarge, new_id
 from argosy.gateway import Gateway
@@ -46,7 +47,8 @@ class Completions:
 
     async def _serve(self, scope: Any, receive: Any, reply: Exchange, request_id: str) -> None:
         caller = reply.caller(scope, self._keys)
-        request = await reply.read(await _body(scope, receive), caller)
+        request = prioritised(await reply.read(await _body(scope, receive), caller), scope)
+        reply.limits = lambda: self._gateway.limit_headers(caller, request.model)
         async with _Presence(scope, receive):
             if request.stream:
                 await self._gateway.stream(request, caller, request_id, reply.event, reply.served)

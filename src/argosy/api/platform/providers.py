@@ -28,6 +28,8 @@ class NewProvider(BaseModel):
     auth: Auth | None = None
     private: bool = False
     """Whether its address may be inside the network."""
+    in_flight_max: int | None = Field(default=None, ge=1, le=100_000)
+    """Requests that it is sent at once, by each API process; more wait their turn. Left out: as many as come."""
 
 
 @router.post("")
@@ -45,6 +47,7 @@ def add_provider(body: NewProvider, platform: PlatformParts, caller: AdminCaller
         secret=None,
         hint=f"…{key[-4:]}" if len(key) >= 12 else "",
         created_at=now(),
+        in_flight_max=body.in_flight_max,
     )
     sealed = vault_of(platform).seal(key, made.purpose) if key else None
     made = Provider(**{**vars(made), "secret": sealed})
@@ -108,4 +111,5 @@ def _wire(provider: Provider) -> dict[str, Any]:
         "private": provider.private,
         "key_hint": provider.hint or None,
         "created_at": provider.created_at,
+        "in_flight_max": provider.in_flight_max,
     }

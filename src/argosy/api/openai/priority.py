@@ -1,0 +1,19 @@
+"""The header by which a client says that nobody waits for its answer."""
+
+from dataclasses import replace
+from typing import Any
+
+from argosy.core import Invalid
+from argosy.gateway import Request
+
+_HEADER = b"x-argosy-priority"
+
+
+def prioritised(request: Request, scope: Any) -> Request:
+    """The request in its class: ``x-argosy-priority: batch`` waits behind all that are interactive. Raises Invalid."""
+    given = next((value for name, value in scope["headers"] if name == _HEADER), None)
+    if given is None or given == b"interactive":
+        return request
+    if given == b"batch":
+        return replace(request, batch=True)
+    raise Invalid("The header 'x-argosy-priority' is 'interactive' or 'batch'.", code="invalid_priority")
