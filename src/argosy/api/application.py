@@ -80,7 +80,8 @@ def create_app(
         for router in _routers(package):
             control.include_router(router)
     describe_completions(control)
-    return Application(control, gateway, Completions(gateway, platform_parts.keys, metrics), metrics)
+    completions = Completions(gateway, platform_parts.keys, metrics, platform_parts.vault)
+    return Application(control, gateway, completions, metrics)
 
 
 def _routers(package: ModuleType) -> list[APIRouter]:

@@ -139,6 +139,8 @@ def _intent(request: Request, caller: Caller, request_id: str, offer: Offer) -> 
         price_version=offer.price_version or "",
         prompt_estimate=request.prompt_estimate,
         started_us=now_us(),
+        discount=caller.discount,
+        batch_id=caller.batch_id,
     )
 
 

@@ -80,7 +80,7 @@ class Meter:
         if self._settled:
             return
         self._settled = True
-        if not self.dispatched or (outcome in FAILURES and not any(part.begun for part in self.parts)):
+        if not self.dispatched or self._undelivered(outcome):
             if not self._refused():
                 self.journal.void(self.intent.id)
             self.ended(outcome, Usage(0, 0, 0))
@@ -97,6 +97,12 @@ class Meter:
                 )
             )
             self.ended(outcome, usage)
+
+    def _undelivered(self, outcome: str) -> bool:
+        """Whether nothing went out: a failure before the first byte, or a batch's line without its whole answer."""
+        if self.intent.batch_id is not None:
+            return outcome != "complete"
+        return outcome in FAILURES and not any(part.begun for part in self.parts)
 
     def _refused(self) -> bool:
         """Whether the journal had no room for the intent, so that there is nothing to close."""

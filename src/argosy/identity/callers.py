@@ -21,6 +21,10 @@ class Caller:
     organization_slug: str
     """Lower-case letters, digits and hyphens: the middle part of the names of tuned models."""
     scopes: frozenset[str]
+    discount: int = 0
+    """Percent off what this request costs. No key has one: only the platform grants it, see `argosy.batches.grants`."""
+    batch_id: str | None = None
+    """The batch whose line this request is."""
 
     def may(self, scope: str) -> bool:
         """Whether the key has this scope; the scope "admin" includes all others."""
