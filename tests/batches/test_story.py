@@ -210,9 +210,7 @@ def test_the_batch_goes_on_if_its_file_is_deleted_and_another_projects_file_is_n
     yard.start_worker()
     assert yard.end_of(batch).status == "completed"
     theirs = yard.upload(b"{}", yard.stranger)
-    request = batches.read_request(
-        {"input_file_id": theirs, "endpoint": "/v1/completions", "completion_window": "24h"}
-    )
+    request = batches.read_request({"input_file_id": theirs, "endpoint": "/v1/completions", "completion_window": "24h"})
     with yard.database.write() as tx, pytest.raises(Invalid, match="no file"):
         batches.create(tx, yard.caller, request, 50)
     with yard.database.write() as tx, pytest.raises(NotFound):

@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
+import uvloop
+
 from argosy.batches import store
 from argosy.batches.ending import clear, fail, finish, is_full_disk
 from argosy.batches.lines import check, lines_to_do
@@ -85,7 +87,8 @@ class Batcher:
         lines = lines_to_do(self._blobs.path(batch.input_digest), frozenset(results.done))
         look = partial(self._look, batch)
         run = Run(batch, lines, results, look=look, width=self._width, stopping=self.stopping)
-        asyncio.run(run.go(self._settings.api_address, self._vault, self._settings.batch_concurrency))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run.go(self._settings.api_address, self._vault, self._settings.batch_concurrency))
         results.sync()
 
     def _look(self, batch: Batch, counts: Counts) -> bool:
