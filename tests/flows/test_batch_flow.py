@@ -1,9 +1,12 @@
 """A batch on a whole platform whose processes are killed meanwhile: each line once in the answers, once on the bill."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
-from tests.flows.platform import RunningPlatform, until
+from tests.flows.platform import KEY, RunningPlatform, until
 
 LINES = 400
 CHAT = "/v1/chat/completions"
@@ -19,15 +22,17 @@ def echoes(tmp_path_factory):
         running.stop()
 
 
-def create(platform, lines):
+def content(lines):
     rows = [
         {"custom_id": f"q{n}", "method": "POST", "url": CHAT,
          "body": {"model": "echo", "messages": [{"role": "user", "content": f"line {n} delay 20ms"}]}}
         for n in range(lines)
     ]  # fmt: skip
-    file = platform.client.files.create(
-        file=("lines.jsonl", "\n".join(map(json.dumps, rows)).encode()), purpose="batch"
-    )
+    return "\n".join(map(json.dumps, rows)).encode()
+
+
+def create(platform, lines):
+    file = platform.client.files.create(file=("lines.jsonl", content(lines)), purpose="batch")
     return platform.client.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h")
 
 
@@ -39,6 +44,33 @@ def answered(platform, batch):
         return platform.client.batches.retrieve(batch.id).request_counts.completed
     except openai.APIError:
         return 0
+
+
+def test_a_batch_from_the_command_line(echoes, tmp_path):
+    def argosy(*words, code=0):
+        done = subprocess.run(
+            [sys.executable, "-m", "argosy", "batch", *words],
+            env={**os.environ, "ARGOSY_URL": echoes.url, "ARGOSY_API_KEY": KEY},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == code, done.stderr
+        return done
+
+    file, saved = tmp_path / "lines.jsonl", tmp_path / "answers.jsonl"
+    file.write_bytes(content(5))
+    done = argosy("create", str(file), "--follow")
+    assert "completed  5 of 5 lines" in done.stderr
+    batch_id = done.stdout.split()[0]
+    argosy("results", batch_id, "--output", str(saved))
+    assert len(saved.read_text().splitlines()) == 5
+    assert "No line ended with an error" in argosy("results", batch_id, "--errors").stderr
+    assert json.loads(argosy("list", "--json").stdout)[0]["id"] == batch_id
+    assert json.loads(argosy("status", batch_id, "--json").stdout)["request_counts"]["completed"] == 5
+    assert "cannot be cancelled" in argosy("cancel", batch_id, code=1).stderr
+    file.write_text("not JSON")
+    assert "first line" in argosy("create", str(file), code=1).stderr
 
 
 def test_api_and_worker_killed_in_the_midst_of_it(echoes):
