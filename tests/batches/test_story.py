@@ -74,6 +74,21 @@ def test_refusals_that_may_pass_are_waited_out_as_long_as_they_say(yard, status)
 
 
 @ONE_DATABASE
+def test_a_model_that_is_away_holds_up_its_own_lines_only(yard):
+    away = True
+    later = (503, {"error": {"message": "no replica"}}, {"retry-after": "0.2"})
+    yard.api.plan = lambda question, _: later if away and int(question) % 2 else None
+    models = ("here", "away")
+    rows = [ask(n, body={"model": models[n % 2], "messages": [{"content": str(n)}]}) for n in range(40)]
+    batch = yard.create(rows)
+    yard.start_worker()
+    until(lambda: yard.batch(batch.id).completed == 20)
+    assert yard.batch(batch.id).status == "in_progress"
+    away = False
+    assert yard.end_of(batch).completed == 40
+
+
+@ONE_DATABASE
 def test_a_fault_is_tried_again_and_stands_after_the_third_time(yard):
     fault = (502, "<html>bad gateway</html>", {})
     plans = {"0": lambda before: fault, "1": lambda before: fault if before == 0 else None, "2": lambda _: "cut"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import dataclass
 
 import aiohttp
 import msgspec
@@ -24,6 +25,13 @@ _LOG = logging.getLogger(__name__)
 _JSON = "application/json"
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The model is busy or away: ask again after so many seconds."""
+
+    seconds: float
+
+
 class Asker:
     """Puts the lines of one batch. Use it as an async context, in one loop."""
 
@@ -44,10 +52,10 @@ class Asker:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def ask(self, line: Line) -> Answer | None:
+    async def ask(self, line: Line) -> Answer | Later | None:
         """The answer, or the error that stands after some tries; None if there is neither before the batch is halted.
 
-        Refusals that say when to come back (429, 503) hold up the whole batch for as long, and are never an answer.
+        `Later` is what the API says by 429 and 503, however often.
         """
         faults = 0
         while await self._may_go():
@@ -61,8 +69,8 @@ class Asker:
             except (aiohttp.ClientError, OSError):
                 status, body, retry_after = _failure(502, "connection_lost", "The connection to the API broke.")
             if status in (429, 503):
-                self._back_off(retry_after)
-            elif status in (401, 403):
+                return Later(retry_after)
+            if status in (401, 403):
                 _LOG.error("The API does not let the worker in. Have both the same secret.key (ARGOSY_SECRET_KEY)?")
                 self._back_off(_REFUSED_S)
             elif status >= 500 and (faults := faults + 1) < FAULTS_MAX:
@@ -81,7 +89,7 @@ class Asker:
         self._not_before = max(self._not_before, asyncio.get_running_loop().time() + seconds)
 
     async def _may_go(self) -> bool:
-        """Wait while the batch is held up; False once it is halted."""
+        """Wait while the API is away; False once the batch is halted."""
         loop = asyncio.get_running_loop()
         while not self._halted.is_set() and (wait_s := self._not_before - loop.time()) > 0:
             await self._sleep(wait_s)

@@ -22,6 +22,7 @@ class Line(msgspec.Struct, frozen=True):
 
     number: int
     custom_id: str
+    model: str
     body: bytes
 
 
@@ -87,7 +88,8 @@ def lines_to_do(path: Path, done: Container[int]) -> Iterator[Line]:
     for number, text in lines_of(path, LINE_BYTES_MAX):
         if number not in done and text is not None:
             row = _ROW.decode(text)
-            yield Line(number, row.custom_id, bytes(row.body or b""))
+            assert isinstance(row.body, Raw), "the file was found good"
+            yield Line(number, row.custom_id, _BODY.decode(row.body).model, bytes(row.body))
 
 
 def _check_line(text: bytes | None, endpoint: str, number: int, seen: dict[str, int]) -> None:

@@ -5,9 +5,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from argosy.batches.asking import Asker
+from argosy.batches.asking import Asker, Later
 from argosy.batches.lines import Line
-from argosy.batches.results import Results
+from argosy.batches.queue import Queue
+from argosy.batches.results import Answer, Results
 from argosy.batches.store import Batch, Counts
 from argosy.runtime import Vault
 from argosy.runtime.jobs import Interrupted
@@ -32,10 +33,9 @@ class Run:
         stopping: threading.Event,
     ) -> None:
         """``look`` shows how far the batch is and says whether to halt; it may block. ``width``: lines in flight."""
-        self._batch, self._lines, self._results = batch, lines, results
+        self._batch, self._queue, self._results = batch, Queue(lines), results
         self._look, self._width, self._stopping = look, width, stopping
         self._halted = asyncio.Event()
-        self._exhausted = False
 
     async def go(self, url: str, vault: Vault, places: int) -> None:
         """Put the lines to the API at ``url``, at most ``places`` at once.
@@ -62,14 +62,20 @@ class Run:
                 await asyncio.gather(pullers, watcher, stopper, return_exceptions=True)
 
     async def _pull(self, asker: Asker, place: int) -> None:
-        """Take the next line, and the next, as long as there is one; out of turn, wait."""
-        while not self._halted.is_set() and not self._exhausted:
-            if place >= self._width():
+        """Take the next line, and the next, as long as there is one; out of turn, wait.
+
+        A line that is refused goes back, so the one who took it stays for it; others may leave before.
+        """
+        loop = asyncio.get_running_loop()
+        while not self._halted.is_set() and not self._queue.is_empty:
+            if place >= self._width() or (line := self._queue.take(loop.time())) is None:
                 await asyncio.sleep(_POLL_S)
-            elif (line := next(self._lines, None)) is None:
-                self._exhausted = True
-            elif (answer := await asker.ask(line)) is not None:
-                self._results.add(answer)
+                continue
+            match await asker.ask(line):
+                case Later(seconds):
+                    self._queue.put_back(line, loop.time() + seconds)
+                case Answer() as answer:
+                    self._results.add(answer)
 
     async def _watch(self) -> None:
         """Return once the batch is to be halted."""
