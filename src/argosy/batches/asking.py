@@ -70,7 +70,7 @@ class Asker:
                 status, body, retry_after = _failure(502, "connection_lost", "The connection to the API broke.")
             if status in (429, 503):
                 return Later(retry_after)
-            if status in (401, 403):
+            if status == 401:
                 _LOG.error("The API does not let the worker in. Have both the same secret.key (ARGOSY_SECRET_KEY)?")
                 self._back_off(_REFUSED_S)
             elif status >= 500 and (faults := faults + 1) < FAULTS_MAX:

@@ -47,7 +47,7 @@ _BODY = msgspec.json.Decoder(_Body)
 
 
 class Results:
-    """The answers of one batch, in a folder of its own. One thread at a time may use it."""
+    """The answers of one batch, in a folder of its own. Not shared between threads, except that any may `sync`."""
 
     def __init__(self, folder: Path, batch_id: str) -> None:
         """Open the files and read what is done. Raises OSError."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 SCOPES = {
-    "inference": "ask models",
+    "inference": "ask models, one by one or in batches",
     "tuning": "upload files, and create and follow fine-tuning jobs",
     "billing": "read usage, costs, the ledger and invoices",
     "admin": "everything, and keys and projects of the whole organization",

@@ -187,6 +187,14 @@ async def test_no_client_can_grant_itself_a_discount(api, tmp_path):
     assert {event.id for event in api.events()[1:]} == {f"req_{batch.id.removeprefix('batch_')}_00001"}
 
 
+async def test_a_key_that_may_only_ask_models_is_enough_from_file_to_answers(api, worker):
+    secret = api.key("inference")
+    batch = await create(api, [line(0)], secret=secret)
+    worker()
+    batch = await end_of(api, batch)
+    assert "Hello" in (await api.client(secret).files.content(batch.output_file_id)).text
+
+
 async def test_a_grant_is_good_for_some_minutes_only(api, tmp_path, monkeypatch):
     batch = await create(api, [line(0)])
     with api.database.read() as tx:
