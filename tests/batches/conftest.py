@@ -39,7 +39,8 @@ def text_of(rows: list[Any]) -> bytes:
 class FakeApi:
     """Answers what is asked; ``plan`` decides otherwise: it gets the question and how often it was asked before."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        self._port = port
         self.plan: Callable[[str, int], Reply | str | None] = lambda _question, _before: None
         self.asked: Counter[str] = Counter()
         self.headers: list[dict[str, str]] = []
@@ -54,8 +55,9 @@ class FakeApi:
         assert self._started.wait(10)
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._end.set)
+            self._thread.join()
 
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
@@ -63,7 +65,7 @@ class FakeApi:
         application.router.add_post("/{path:.*}", self._answer)
         runner = web.AppRunner(application, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", self._port, reuse_address=True).start()
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         self._started.set()
         await self._end.wait()

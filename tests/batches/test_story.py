@@ -1,9 +1,14 @@
 """A batch from its file to its answers, whatever happens on the way."""
 
-import pytest
-from tests.batches.conftest import USAGE, ask, until
+import threading
 
+import pytest
+from sqlalchemy.exc import OperationalError
+from tests.batches.conftest import USAGE, FakeApi, ask, until
+
+from argosy import datasets
 from argosy.core import Invalid, NotFound
+from argosy.runtime.jobs import Interrupted
 
 ONE_DATABASE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
@@ -179,6 +184,82 @@ def test_a_worker_that_stops_is_quick_and_the_next_one_asks_only_what_has_no_ans
     assert 60 <= sum(yard.api.asked.values()) <= 64, f"only lines in flight ran again (asked before: {asked})"
 
 
+@ONE_DATABASE
+def test_an_api_that_is_away_for_a_while_is_waited_for(yard, fake_api):
+    fake_api.pause_s = 0.02
+    batch = yard.create(200)
+    yard.start_worker()
+    until(lambda: sum(fake_api.asked.values()) >= 20)
+    fake_api.stop()
+    assert sum(fake_api.asked.values()) < 200
+    again = FakeApi(int(fake_api.url.rpartition(":")[2]))
+    again.start()
+    batch = yard.end_of(batch)
+    again.stop()
+    assert (batch.status, batch.completed, batch.failed) == ("completed", 200, 0)
+    assert len(yard.output(batch)) == 200
+
+
+def test_a_database_that_is_away_for_a_while_stops_no_line(yard, monkeypatch):
+    from argosy.batches import store, story
+
+    away, noted = threading.Event(), []
+
+    def note(tx, batch, counts, note=store.note_progress):
+        noted.append(counts.completed)
+        if away.is_set():
+            raise OperationalError("the database is away", None, Exception())
+        note(tx, batch, counts)
+
+    monkeypatch.setattr(story.store, "note_progress", note)
+    yard.api.pause_s = 0.05
+    batch = yard.create(80)
+    away.set()
+    yard.start_worker()
+    until(lambda: noted and noted[-1] == 80)
+    assert yard.batch(batch.id).completed == 0
+    assert yard.batch(batch.id).status in ("in_progress", "finalizing")
+    away.clear()
+    batch = yard.end_of(batch)
+    assert (batch.status, batch.completed) == ("completed", 80)
+    assert sum(yard.api.asked.values()) == 80
+
+
+def test_every_stage_may_run_twice(yard):
+    batcher, batch = yard.batcher(), yard.create(6)
+    for stage in batcher.stages():
+        before = yard.batch(batch.id)
+        stage(batch.id)
+        if yard.batch(batch.id).status != "completed":
+            stage(batch.id)
+        assert yard.batch(batch.id).created_at == before.created_at
+    for stage in batcher.stages():
+        assert stage(batch.id) is False
+    batch = yard.batch(batch.id)
+    assert (batch.status, batch.completed) == ("completed", 6)
+    assert sum(yard.api.asked.values()) == 6
+    with yard.database.read() as tx:
+        made = datasets.list_files(tx, batch.project_id, limit=10, purposes=["batch_output"])
+    assert [file.id for file in made] == [batch.output_file]
+
+
+@pytest.mark.parametrize("cut_after", ["put", "add_file"])
+def test_an_end_that_was_cut_short_is_made_up_for(yard, monkeypatch, cut_after):
+    """As a kill would between the two: files that nobody knows of yet, and a transaction that never committed."""
+    batcher, batch = yard.batcher(), yard.create(6)
+    batcher.check_lines(batch.id)
+    batcher.run_lines(batch.id)
+    with monkeypatch.context() as patch:
+        place = yard.blobs if cut_after == "put" else datasets
+        patch.setattr(place, cut_after, lambda *_, **__: (_ for _ in ()).throw(Interrupted()))
+        with pytest.raises(Interrupted):
+            batcher.end_batch(batch.id)
+    assert yard.batch(batch.id).status == "finalizing"
+    batcher.end_batch(batch.id)
+    batch = yard.batch(batch.id)
+    assert (batch.status, len(yard.output(batch))) == ("completed", 6)
+
+
 def test_two_projects_run_side_by_side_and_one_projects_batches_one_after_the_other(yard):
     yard.api.pause_s = 0.02
     first, second, theirs = yard.create(120), yard.create(4), yard.create(4, project_id=yard.stranger)
@@ -217,7 +298,7 @@ def test_a_fault_of_ours_fails_the_batch_but_keeps_what_was_answered(yard, monke
 
 @ONE_DATABASE
 def test_the_batch_goes_on_if_its_file_is_deleted_and_another_projects_file_is_no_file(yard):
-    from argosy import batches, datasets
+    from argosy import batches
 
     batch = yard.create(3)
     with yard.database.write() as tx:
