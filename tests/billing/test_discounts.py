@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from argosy import billing
 from argosy.billing import INVOICED, RECEIVABLE, REVENUE, invoices, store
 from argosy.billing.frames import Void, encode
-from argosy.billing.reports import get_event
+from argosy.billing.reports import Question, get_event, report
 from argosy.core import charge
 
 
@@ -44,6 +44,8 @@ def test_the_discount_is_on_the_row_the_ledger_and_a_line_of_its_own(database, m
         shown = get_event(tx, "proj_a", "req_b_1")
         assert (shown.discount, shown.batch_id) == (50, "batch_1")
         assert shown.amounts == {"input": 45, "cached_input": 15, "output": 3, "training": 0}
+        (bucket,), _ = report(tx, ["proj_a"], Question(0, 200, 3600, 1, ("batch",)), training=False)
+        assert {bool(totals.group["batch"]): totals.events for totals in bucket.results} == {False: 1, True: 2}
         invoice = invoices.close(tx, "proj_a", 0, 200)
         lines = [(line.quantity, line.units, line.unit_price, line.discount, line.amount) for line in invoice.lines]
         assert lines == [

@@ -19,6 +19,7 @@ _PRIORITY = "batch"
 _SILENCE_S = 900.0
 _CONNECT_S = 5.0
 _UNREACHED_S = 0.5
+_AGAIN_S = 0.5
 _REFUSED_S = 15.0
 _RETRY_AFTER_S_MAX = 300.0
 _LOG = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class Asker:
                 _LOG.error("The API does not let the worker in. Have both the same secret.key (ARGOSY_SECRET_KEY)?")
                 self._back_off(_REFUSED_S)
             elif status >= 500 and (faults := faults + 1) < FAULTS_MAX:
-                await self._sleep(2.0 ** (faults - 1))
+                await self._sleep(_AGAIN_S * faults)
             else:
                 return read_answer(line.number, line.custom_id, status, body)
         return None

@@ -121,6 +121,10 @@ async def test_every_line_is_metered_once_at_half_the_price_and_the_books_add_up
         invoice = (await http.post(f"{api.url}/v1/invoices", json={})).json()
         assert invoice["total"] == sum(one["amount"] for one in invoice["lines"]) == full + 5 * half
         assert {one["discount"] for one in invoice["lines"]} == {0, 50}
+        query = {"bucket_width": "1d", "group_by": "batch", "start_time": lines[0].finished_us // 10**6 - 600}
+        used = (await http.get(f"{api.url}/v1/organization/usage/completions", params=query)).json()
+        found = [result for bucket in used["data"] for result in bucket["results"]]
+        assert {one["batch"]: one["num_model_requests"] for one in found} == {False: 1, True: 5}
 
 
 async def test_lines_the_gateway_refuses_are_in_the_error_file_and_cost_nothing(api, worker):
