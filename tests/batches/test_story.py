@@ -1,6 +1,7 @@
 """A batch from its file to its answers, whatever happens on the way."""
 
 import threading
+import time
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -50,6 +51,26 @@ def test_a_file_with_mistakes_fails_with_all_of_them_and_nothing_is_asked(yard):
     assert "line 1" in batch.errors[1]["message"]
     assert batch.failed_at is not None
     assert yard.api.asked == {}
+
+
+@ONE_DATABASE
+def test_files_are_checked_one_at_a_time(yard, monkeypatch):
+    from argosy.batches import story
+
+    at_once, most = [], []
+
+    def slow(*given, check=story.check):
+        at_once.append(1)
+        most.append(len(at_once))
+        time.sleep(0.05)
+        at_once.pop()
+        return check(*given)
+
+    monkeypatch.setattr(story, "check", slow)
+    batches = [yard.create(1) for _ in range(5)]
+    yard.start_worker()
+    assert {yard.end_of(batch).status for batch in batches} == {"completed"}
+    assert most == [1] * 5
 
 
 @ONE_DATABASE

@@ -6,6 +6,7 @@ answer never runs again; a batch that cannot go on for a fault of ours ends as `
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -25,6 +26,7 @@ from argosy.runtime.jobs import Interrupted, Shift, Stage
 
 _LOG = logging.getLogger(__name__)
 _RETRY_S = 1.0
+_LOCK_S = 0.2
 
 
 class Batcher:
@@ -37,6 +39,7 @@ class Batcher:
         self._folders = settings.home / "batches"
         self._shift = Shift()
         self._running: set[str] = set()
+        self._checking = threading.Lock()
         self.stopping = self._shift.stopping
         self.wait_until_idle = self._shift.wait_until_idle
 
@@ -63,13 +66,25 @@ class Batcher:
     def _check(self, batch: Batch) -> bool:
         if batch.status != "validating":
             return True
-        found = check(self._blobs.path(batch.input_digest), batch.endpoint)
+        with self._alone():
+            found = check(self._blobs.path(batch.input_digest), batch.endpoint)
         with self._database.write() as tx:
             if found.count:
                 store.change(tx, batch, "failed", come_from=("validating",), errors=found.shown, total=0)
                 return False
             store.change(tx, batch, "in_progress", come_from=("validating",), total=found.total)
         return True  # also if it was cancelled meanwhile: it has to be ended
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One file is checked at a time: many at once would keep the worker's other threads from running."""
+        while not self._checking.acquire(timeout=_LOCK_S):
+            if self.stopping.is_set():
+                raise Interrupted
+        try:
+            yield
+        finally:
+            self._checking.release()
 
     def _run(self, batch: Batch) -> bool:
         if batch.status != "in_progress":
