@@ -44,8 +44,9 @@ usage_events = Table(
     Column("cached_input_amount", BigInteger, nullable=False),
     Column("output_amount", BigInteger, nullable=False),
     Column("training_amount", BigInteger, nullable=False),
-    # Percent off the price: the amounts are what is left.
-    Column("discount", Integer, nullable=False),
+    # Percent off the price: the amounts are what is left. The default is for processes of the version before, which
+    # may still post usage when the database is already migrated.
+    Column("discount", Integer, nullable=False, server_default="0"),
     Column("batch_id", String(40)),
     # Serves the usage pages and the closing of a period.
     Index(None, "project_id", "finished_us"),
@@ -104,7 +105,7 @@ invoice_lines = Table(
     Column("units", BigInteger, nullable=False),
     Column("unit_price", BigInteger, nullable=False),
     Column("amount", BigInteger, nullable=False),
-    Column("discount", Integer, nullable=False),
+    Column("discount", Integer, nullable=False, server_default="0"),
 )
 
 invoice_items = Table(

@@ -51,12 +51,10 @@ def upgrade() -> None:
     with op.batch_alter_table("batches", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_batches_project_id_id"), ["project_id", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_batches_status_project_id"), ["status", "project_id"], unique=False)
-    # What was used and invoiced before had no discount. The tables in code have no defaults of the server's.
+    # What was used and invoiced before had no discount.
     for table in ("usage_events", "invoice_lines"):
         with op.batch_alter_table(table, schema=None) as batch_op:
             batch_op.add_column(sa.Column("discount", sa.Integer(), nullable=False, server_default="0"))
-        with op.batch_alter_table(table, schema=None) as batch_op:
-            batch_op.alter_column("discount", server_default=None)
     with op.batch_alter_table("usage_events", schema=None) as batch_op:
         batch_op.add_column(sa.Column("batch_id", sa.String(length=40), nullable=True))
 
