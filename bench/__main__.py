@@ -100,6 +100,12 @@ def journal(to: Path) -> None:
     to.write_text(run("bench/journal_speed.py", capture=True))
 
 
+def batches(to: Path) -> None:
+    """Lines of a batch answered a second."""
+    lines = "2000" if chosen().quick else "20000"
+    to.write_text(run("bench/batch_speed.py", lines, capture=True))
+
+
 PARTS: dict[str, Callable[[Path], None]] = {
     "english": english,
     "chinese": chinese,
@@ -111,6 +117,7 @@ PARTS: dict[str, Callable[[Path], None]] = {
     "gateway": gateway,
     "soak": soak,
     "journal": journal,
+    "batches": batches,
 }
 
 

@@ -234,6 +234,20 @@ def journal(found: list[dict[str, Any]]) -> str:
     return "\n".join(["## The usage journal", "", *lines, ""])
 
 
+def batches(found: dict[str, Any]) -> str:
+    """Lines of a batch a second."""
+    return "\n".join(
+        [
+            "## Batches",
+            "",
+            f"**{found['lines_per_s']:,} lines/s**: {found['lines']:,} chat requests through worker, gateway, journal "
+            f"and ledger to the echo engine in {found['seconds']} s, {found['in_flight']} in flight; load average "
+            f"{found['load_average']} at the end.",
+            "",
+        ]
+    )
+
+
 _PARTS = {
     "english": english,
     "chinese": chinese,
@@ -245,6 +259,7 @@ _PARTS = {
     "gateway": gateway,
     "soak": soak,
     "journal": journal,
+    "batches": batches,
 }
 
 

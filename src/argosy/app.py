@@ -11,6 +11,7 @@ from pathlib import Path
 import uvloop
 
 from argosy.api import Platform, create_app, serve
+from argosy.batches import Batcher
 from argosy.billing import Journal, Shipper, recover
 from argosy.core import Settings
 from argosy.gateway import Gateway
@@ -85,9 +86,11 @@ def run_worker(settings: Settings) -> int:
     database = Database(settings.database_url)
     migrate(database)
     blobs = Blobs(settings.home / "blobs")
+    vault = open_vault(settings.home)
     tuner = Tuner(settings, database, blobs, DeployedEngines())
-    reconciler = Reconciler(settings, database, blobs, open_vault(settings.home))
-    Worker(database, Jobs(settings), tuner, {"reconciler": reconciler.run}).run(stop)
+    batcher = Batcher(settings, database, blobs, vault)
+    reconciler = Reconciler(settings, database, blobs, vault)
+    Worker(database, Jobs(settings), tuner, {"reconciler": reconciler.run}, batcher).run(stop)
     database.close()
     return 0
 

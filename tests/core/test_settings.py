@@ -28,3 +28,26 @@ def test_a_child_gets_the_same_settings_but_never_the_admin_key():
     child = Settings.read(settings.environment())
     assert child.home == settings.home
     assert child.admin_key is None
+
+
+def test_the_settings_of_batches_reach_the_worker_and_odd_ones_are_named():
+    given = {"ARGOSY_HOME": "/tmp/a", "ARGOSY_BATCH_CONCURRENCY": "3", "ARGOSY_BATCH_DISCOUNT": "0"}
+    child = Settings.read(Settings.read(given).environment())
+    assert (child.batch_concurrency, child.batch_discount, child.api_url) == (3, 0, None)
+    for name, text in {"ARGOSY_BATCH_DISCOUNT": "101", "ARGOSY_BATCH_CONCURRENCY": "0"}.items():
+        with pytest.raises(ValueError, match=f"{name}.*'{text}'"):
+            Settings.read({name: text})
+
+
+@pytest.mark.parametrize(
+    ("environment", "address"),
+    [
+        ({"ARGOSY_PORT": "81"}, "http://127.0.0.1:81"),
+        ({"ARGOSY_HOST": "0.0.0.0"}, "http://127.0.0.1:8080"),
+        ({"ARGOSY_HOST": "::"}, "http://[::1]:8080"),
+        ({"ARGOSY_HOST": "10.0.0.7"}, "http://10.0.0.7:8080"),
+        ({"ARGOSY_API_URL": "https://api.internal/v1/"}, "https://api.internal"),
+    ],
+)
+def test_the_worker_finds_the_api_where_it_listens(environment, address):
+    assert Settings.read(environment).api_address == address

@@ -51,6 +51,8 @@ ALLOWED = {
     # The worker's sweep: it looks for jobs of every project, and gets each one's project with it.
     "argosy.tuning.store.unfinished",
     "argosy.tuning.store.job_at_work",
+    "argosy.batches.store.to_do",
+    "argosy.batches.store.batch_at_work",
 }
 """Functions that speak for the whole platform, each with its reason."""
 

@@ -84,7 +84,7 @@ def create_app(
         for router in _routers(package):
             control.include_router(router)
     describe_completions(control)
-    completions = Completions(gateway, platform_parts.keys, metrics)
+    completions = Completions(gateway, platform_parts.keys, metrics, platform_parts.vault)
     return Application(control, gateway, completions, all_wires(platform_parts.database), metrics)
 
 

@@ -1,7 +1,7 @@
 """Rating: a usage event times its price is a set of ledger entries. Pure: no clock, no database.
 
-Invariants: the entries sum to zero; each quantity's entry is exactly ``charge(quantity, price)``; the prompt's tokens
-are charged once, either as input or as cached input; a quantity that is not used has no entry.
+Invariants: the entries sum to zero; each quantity's entry is exactly ``charge(quantity, price, discount)``; the
+prompt's tokens are charged once, either as input or as cached input; a quantity that is not used has no entry.
 """
 
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ def quantities(event: UsageEvent) -> dict[str, int]:
 
 
 def amounts(event: UsageEvent, price: Price) -> dict[str, int]:
-    """What each of `QUANTITIES` costs, in micro-units, each rounded on its own."""
-    return {name: charge(units, getattr(price, name)) for name, units in quantities(event).items()}
+    """What each of `QUANTITIES` costs, in micro-units, less the event's discount, each rounded on its own."""
+    return {name: charge(units, getattr(price, name), event.discount) for name, units in quantities(event).items()}
 
 
 def rate(event: UsageEvent, price: Price) -> list[Entry]:

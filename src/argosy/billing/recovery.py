@@ -1,8 +1,9 @@
 """What dead processes left in their journals, settled.
 
 Invariants: an outcome in the journal is posted exactly; an intent without an outcome is settled by what was delivered,
-marked as an estimate; a void intent costs nothing. A journal is deleted only after all of it is in the database, so
-recovery may be cut off and repeated; several processes may recover at once; journals of live processes are not touched.
+marked as an estimate; a void intent costs nothing, nor does the line of a batch, which runs again. A journal is deleted
+only after all of it is in the database, so recovery may be cut off and repeated; several processes may recover at once;
+journals of live processes are not touched.
 """
 
 import logging
@@ -83,7 +84,8 @@ def _replay(folder: Path, damaged: Path, result: Recovered) -> list[UsageEvent]:
                     outcomes[record.id] = record
                 case Void():
                     intents.pop(record.id, None)
-    settled = {id_: settle(intent, delivered.get(id_)) for id_, intent in intents.items()}
+    open_ = {id_: intent for id_, intent in intents.items() if intent.batch_id is None}
+    settled = {id_: settle(intent, delivered.get(id_)) for id_, intent in open_.items()}
     return list((settled | outcomes).values())
 
 

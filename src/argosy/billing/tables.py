@@ -44,9 +44,13 @@ usage_events = Table(
     Column("cached_input_amount", BigInteger, nullable=False),
     Column("output_amount", BigInteger, nullable=False),
     Column("training_amount", BigInteger, nullable=False),
-    # The server's defaults let the table grow by a column without being written anew.
+    # The server's defaults let the table grow by a column without being written anew, and are for processes of the
+    # version before, which may still post usage when the database is already migrated.
     Column("route", String(200), nullable=False, server_default=""),
     Column("attempts", Integer, nullable=False, server_default="1"),
+    # Percent off the price: the amounts are what is left.
+    Column("discount", Integer, nullable=False, server_default="0"),
+    Column("batch_id", String(40)),
     # Serves the usage pages and the closing of a period.
     Index(None, "project_id", "finished_us"),
 )
@@ -104,6 +108,7 @@ invoice_lines = Table(
     Column("units", BigInteger, nullable=False),
     Column("unit_price", BigInteger, nullable=False),
     Column("amount", BigInteger, nullable=False),
+    Column("discount", Integer, nullable=False, server_default="0"),
 )
 
 invoice_items = Table(

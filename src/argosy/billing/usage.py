@@ -6,6 +6,8 @@ writes or replays it, is the same event. Both are stored as arrays: new fields g
 
 import msgspec
 
+from argosy.core import PERCENT
+
 TRAINING = "training"
 """The kind of a fine-tuning job's usage."""
 
@@ -25,6 +27,11 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
     started_us: int
     route: str = ""
     """The route by whose name it was asked for; empty if it was the model's own."""
+    discount: int = 0
+    """Percent off the price: pinned here, as the price is."""
+    batch_id: str | None = None
+    """The batch whose line this is. Its id is the line's, so that a line that runs again is charged once; and it is
+    charged only when it is answered: nothing of it is delivered before."""
 
     def ended(
         self,
@@ -55,11 +62,14 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
             outcome=outcome,
             route=self.route,
             attempts=attempts,
+            discount=self.discount,
+            batch_id=self.batch_id,
         )
 
 
 class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="usage"):
-    """What one request or job used. Raises ValueError if a count is negative: unknown is not a number."""
+    """What one request or job used. Raises ValueError if a count is negative: unknown is not a number; and for
+    a discount that is no percentage."""
 
     id: str
     """``req_...`` or the id of the job: the key under which it is posted once."""
@@ -87,7 +97,13 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     """As on the intent."""
     attempts: int = 1
     """Replicas and providers that it was sent to until one answered."""
+    discount: int = 0
+    """Percent off the price."""
+    batch_id: str | None = None
+    """The batch whose line this was."""
 
     def __post_init__(self) -> None:
         if min(self.prompt_tokens, self.cached_tokens, self.completion_tokens, self.training_tokens) < 0:
             raise ValueError(f"the usage event {self.id} has a negative count")
+        if not 0 <= self.discount <= PERCENT:
+            raise ValueError(f"the usage event {self.id} has a discount of {self.discount} percent")

@@ -7,6 +7,7 @@ import typer
 
 from argosy.cli import (
     apply,
+    batch,
     chat,
     demo,
     deployments,
@@ -53,6 +54,7 @@ app.command("invoice")(money.invoice)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.add_typer(keys.app, name="keys")
+app.add_typer(batch.app, name="batch")
 app.add_typer(licences.app, name="licences")
 app.add_typer(providers.app, name="provider")
 app.add_typer(routes.app, name="route")

@@ -47,5 +47,5 @@ def invoice(as_json: JsonOption = False) -> None:
     if as_json:
         print(json.dumps(made, ensure_ascii=False, indent=2))
         return
-    show(made["lines"], ["model", "quantity", "units", "unit_price", "amount"], as_json=False)
+    show(made["lines"], ["model", "quantity", "units", "unit_price", "discount", "amount"], as_json=False)
     print(f"{made['id']}: total {made['total']} micro-{made['currency']}")

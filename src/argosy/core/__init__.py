@@ -16,10 +16,11 @@ from argosy.core.errors import (
     UpstreamFailed,
 )
 from argosy.core.ids import new_id
-from argosy.core.money import charge, format_money, parse_money
+from argosy.core.money import PERCENT, charge, format_money, parse_money
 from argosy.core.settings import Settings
 
 __all__ = [
+    "PERCENT",
     "ArgosyError",
     "Conflict",
     "Forbidden",

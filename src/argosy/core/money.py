@@ -4,17 +4,23 @@ import re
 from decimal import Decimal
 
 MICRO = 1_000_000
+PERCENT = 100
 
 
-def charge(quantity: int, price_per_million: int) -> int:
-    """What ``quantity`` units cost, in micro-units, at ``price_per_million`` micro-units per million units.
+def charge(quantity: int, price_per_million: int, discount: int = 0) -> int:
+    """What ``quantity`` units cost, in micro-units, at ``price_per_million`` micro-units per million units, less
+    ``discount`` percent.
 
-    Rounded half up, once per quantity of a usage event, so that anyone can add the same bill up again from the
-    usage that each response reported. Raises ValueError for negative input: corrections are entries of their own.
+    Rounded half up, once per quantity of a usage event and after the discount, so that anyone can add the same bill up
+    again from the usage that each response reported. Raises ValueError for negative input: corrections are entries of
+    their own; and for a discount that is no percentage.
     """
     if quantity < 0 or price_per_million < 0:
         raise ValueError("a quantity and a price are never negative")
-    return (quantity * price_per_million + MICRO // 2) // MICRO
+    if not 0 <= discount <= PERCENT:
+        raise ValueError("a discount is a whole number of percent, from 0 to 100")
+    whole = MICRO * PERCENT
+    return (quantity * price_per_million * (PERCENT - discount) + whole // 2) // whole
 
 
 def format_money(micro: int, currency: str) -> str:

@@ -24,6 +24,12 @@ class Settings:
     """What all engines together may take. ``ARGOSY_ENGINE_MEMORY_GB``, in GiB; by default a share of the machine's."""
     machine_price: tuple[int, str] | None = None
     """What this machine costs an hour, in micro-units, and the currency. ``ARGOSY_MACHINE_PRICE``, such as 0.25 USD."""
+    api_url: str | None = None
+    """Where the worker reaches the API for the lines of batches. ``ARGOSY_API_URL``; by default at host and port."""
+    batch_concurrency: int = 16
+    """Lines of batches in flight at once, of all projects together. ``ARGOSY_BATCH_CONCURRENCY``."""
+    batch_discount: int = 50
+    """Percent that a line of a batch costs less than the same request. ``ARGOSY_BATCH_DISCOUNT``."""
     admin_key: str | None = None
     """Secret of the first administrator key. ``ARGOSY_ADMIN_KEY``; without it one is made and printed once."""
 
@@ -45,6 +51,9 @@ class Settings:
             machine_price=parse_money(environment["ARGOSY_MACHINE_PRICE"])
             if environment.get("ARGOSY_MACHINE_PRICE")
             else None,
+            api_url=environment.get("ARGOSY_API_URL") or None,
+            batch_concurrency=_whole(environment, "ARGOSY_BATCH_CONCURRENCY", 16, 1, 1024),
+            batch_discount=_whole(environment, "ARGOSY_BATCH_DISCOUNT", 50, 0, 100),
             admin_key=environment.get("ARGOSY_ADMIN_KEY") or None,
         )
 
@@ -56,12 +65,32 @@ class Settings:
             "ARGOSY_HOST": self.host,
             "ARGOSY_PORT": str(self.port),
             "ARGOSY_ENGINE_MEMORY_GB": str(self.engine_memory_bytes / 2**30) if self.engine_memory_bytes else "",
+            "ARGOSY_API_URL": self.api_url or "",
+            "ARGOSY_BATCH_CONCURRENCY": str(self.batch_concurrency),
+            "ARGOSY_BATCH_DISCOUNT": str(self.batch_discount),
             "ARGOSY_MACHINE_PRICE": format_money(*self.machine_price) if self.machine_price else "",
         }
+
+    @property
+    def api_address(self) -> str:
+        """URL of the API, without a path, as another process of this platform reaches it."""
+        if self.api_url:
+            return self.api_url.rstrip("/").removesuffix("/v1")
+        everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (read, not listened on)
+        host = everywhere.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def with_port(self, port: int) -> "Settings":
         """The same settings on another port."""
         return replace(self, port=port)
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """A whole number within bounds. Raises ValueError."""
+    text = environment.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise ValueError(f"{name} must be a whole number from {low} to {high}, not {text!r}")
+    return int(text)
 
 
 def _gibibytes(text: str | None) -> int | None:

@@ -10,7 +10,7 @@ from argosy.datasets.store import (
     find_file,
     list_files,
 )
-from argosy.datasets.text import SNIFF_BYTES, UPLOAD_LIMIT_BYTES, check_text
+from argosy.datasets.text import SNIFF_BYTES, UPLOAD_LIMIT_BYTES, check_text, lines_of
 from argosy.datasets.validation import ROWS_MIN, Problem, Report, validate_sft
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "find_dataset_version",
     "find_file",
     "freeze",
+    "lines_of",
     "list_files",
     "validate_sft",
 ]

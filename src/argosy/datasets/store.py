@@ -1,5 +1,6 @@
 """All SQL about files and dataset versions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,13 +65,13 @@ def list_files(
     *,
     limit: int,
     after: str | None = None,
-    purpose: str | None = None,
+    purposes: Sequence[str] | None = None,
     order: Literal["asc", "desc"] = "desc",
 ) -> list[File]:
-    """Up to ``limit`` of the project's files that follow the file ``after``, by creation time."""
+    """Up to ``limit`` of the project's files that follow the file ``after``, by creation time; None: any purpose."""
     query = _FILE.where(files.c.project_id == project_id, files.c.deleted_at.is_(None))
-    if purpose is not None:
-        query = query.where(files.c.purpose == purpose)
+    if purposes is not None:
+        query = query.where(files.c.purpose.in_(purposes))
     if after is not None:
         query = query.where(files.c.id > after if order == "asc" else files.c.id < after)
     column = files.c.id

@@ -25,21 +25,21 @@ def check_text(start: bytes) -> None:
         raise Invalid(f"The file is binary, not text. {_SAVE_AS}", code="binary_file", param="file")
 
 
-def lines_of(path: Path) -> Iterator[tuple[int, bytes | None]]:
-    """Every line that is not blank, with its number from 1; None stands for a line that is too long to be read.
+def lines_of(path: Path, limit_bytes: int = LINE_LIMIT_BYTES) -> Iterator[tuple[int, bytes | None]]:
+    """Every line that is not blank, with its number from 1; None stands for one that is longer than the limit.
 
     A byte order mark and carriage returns are let pass. Memory holds one line at a time.
     """
     with open(path, "rb") as file:
         number = 0
-        while line := file.readline(LINE_LIMIT_BYTES + 1):
+        while line := file.readline(limit_bytes + 1):
             number += 1
             if number == 1:
                 line = line.removeprefix(_BOM)
-            if len(line) > LINE_LIMIT_BYTES:
+            if len(line) > limit_bytes:
                 yield number, None
                 while line and not line.endswith(b"\n"):
-                    line = file.readline(LINE_LIMIT_BYTES)
+                    line = file.readline(limit_bytes)
             elif line := line.strip():
                 yield number, line
 

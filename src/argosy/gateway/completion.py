@@ -188,6 +188,8 @@ def _intent(request: Request, caller: Caller, request_id: str, offer: Offer, rou
         prompt_estimate=request.prompt_estimate,
         started_us=now_us(),
         route=route,
+        discount=caller.discount,
+        batch_id=caller.batch_id,
     )
 
 

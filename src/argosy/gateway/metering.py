@@ -113,7 +113,7 @@ class Meter:
         if self._settled:
             return
         self._settled = True
-        if not self.dispatched or (outcome in FAILURES and not any(part.begun for part in self.parts)):
+        if not self.dispatched or self._undelivered(outcome):
             if not self.refused:
                 self.journal.void(self.intent.id)
             usage = Usage(0, 0, 0)
@@ -133,6 +133,12 @@ class Meter:
         if self.used:
             self.used(usage.prompt + usage.completion, self.dispatched)
         self.ended(outcome, usage)
+
+    def _undelivered(self, outcome: str) -> bool:
+        """Whether nothing went out: a failure before the first byte, or a batch's line without its whole answer."""
+        if self.intent.batch_id is not None:
+            return outcome != "complete"
+        return outcome in FAILURES and not any(part.begun for part in self.parts)
 
     @property
     def refused(self) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 SCOPES = {
-    "inference": "ask models",
+    "inference": "ask models, one by one or in batches",
     "tuning": "upload files, and create and follow fine-tuning jobs",
     "billing": "read usage, costs, the ledger and invoices",
     "admin": "everything, and keys and projects of the whole organization",
@@ -21,6 +21,10 @@ class Caller:
     organization_slug: str
     """Lower-case letters, digits and hyphens: the middle part of the names of tuned models."""
     scopes: frozenset[str]
+    discount: int = 0
+    """Percent off what this request costs. No key has one: only the platform grants it, see `argosy.batches.grants`."""
+    batch_id: str | None = None
+    """The batch whose line this request is."""
 
     def may(self, scope: str) -> bool:
         """Whether the key has this scope; the scope "admin" includes all others."""

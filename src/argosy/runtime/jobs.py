@@ -5,7 +5,9 @@ must be harmless to repeat, and none may raise an Exception: what went wrong wit
 """
 
 import logging
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from sqlalchemy import make_url
@@ -17,6 +19,33 @@ Stage = Callable[[str], bool]
 # Recovery looks only for workflows of the same version; ours may meet any version's, since stages are repeatable.
 _VERSION = "1"
 _ENDED = {"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"}
+
+
+class Shift:
+    """Who is at work in a process: stages that must have ended before it may."""
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        """Set it, and every stage ends within about a second by raising Interrupted."""
+        self._busy = 0
+        self._idle = threading.Condition()
+
+    @contextmanager
+    def at_work(self) -> Iterator[int]:
+        """Within the block one stage more is at work; gives how many are now."""
+        with self._idle:
+            self._busy += 1
+        try:
+            yield self._busy
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
+
+    def wait_until_idle(self, timeout_s: float) -> bool:
+        """Whether all stages have ended within the time."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._busy == 0, timeout_s)
 
 
 class Interrupted(BaseException):

@@ -5,18 +5,16 @@ cancelled; the bill and the success are one transaction. Whatever goes wrong end
 """
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from argosy import billing, datasets
 from argosy.core import ArgosyError, Internal, Settings, Unavailable, now_us
-from argosy.runtime import Blobs, Database, is_outage
-from argosy.runtime.jobs import Interrupted, Stage
+from argosy.runtime import Blobs, Database, Transaction, is_outage
+from argosy.runtime.jobs import Interrupted, Shift, Stage
 from argosy.tuning import store
 from argosy.tuning.ending import clear, fail, usage_of
 from argosy.tuning.engines import Engines, not_deployed
@@ -37,6 +35,8 @@ _RETRY_S = 1.0
 class Tuner:
     """Carries out the jobs of one worker. Its `stages` are what `argosy.runtime.jobs` runs."""
 
+    kind = "fine_tune"
+
     def __init__(
         self,
         settings: Settings,
@@ -47,20 +47,18 @@ class Tuner:
         command: Sequence[str] = COMMAND,
         attach_s_max: float = _ATTACH_S_MAX,
     ) -> None:
-        self.stopping = threading.Event()
-        """Set it, and every stage ends within about a second by raising Interrupted."""
+        self._shift = Shift()
+        self.stopping = self._shift.stopping
+        self.wait_until_idle = self._shift.wait_until_idle
         self._database, self._blobs, self._command = database, blobs, command
         self._engines = engines
         self._folders = settings.home / "tuning"
         self._line = Line(self.stopping)
         self._attach_s_max = attach_s_max
-        self._busy = 0
-        self._idle = threading.Condition()
 
-    def wait_until_idle(self, timeout_s: float) -> bool:
-        """Whether all stages have ended, and with them their trainers, within the time."""
-        with self._idle:
-            return self._idle.wait_for(lambda: self._busy == 0, timeout_s)
+    def to_do(self, tx: Transaction) -> list[str]:
+        """Ids of the jobs that have not ended."""
+        return store.unfinished(tx)
 
     def stages(self) -> list[Stage]:
         """The story, in order."""
@@ -212,7 +210,7 @@ class Tuner:
 
         What goes wrong with the database is waited out, as nothing could be written then.
         """
-        with self._at_work():
+        with self._shift.at_work():
             while True:
                 try:
                     if self._goes_on(job_id, stage):
@@ -226,17 +224,6 @@ class Tuner:
                     _LOG.warning("the database does not answer, trying again: %s", error)
                 if self.stopping.wait(_RETRY_S):
                     raise Interrupted
-
-    @contextmanager
-    def _at_work(self) -> Iterator[None]:
-        with self._idle:
-            self._busy += 1
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._busy -= 1
-                self._idle.notify_all()
 
     def _goes_on(self, job_id: str, stage: Callable[[Job], bool]) -> bool:
         job = self._load(job_id)

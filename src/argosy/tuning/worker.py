@@ -4,31 +4,49 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
-from argosy.runtime import Database, beat, is_outage
-from argosy.runtime.jobs import Jobs
-from argosy.tuning import store
-from argosy.tuning.story import Tuner
+from argosy.runtime import Database, Transaction, beat, is_outage
+from argosy.runtime.jobs import Jobs, Stage
 
 _LOG = logging.getLogger(__name__)
 _SWEEP_S = 0.1
 _BEAT_S = 1.0
 # How often a job that was started is looked at again, in case its workflow ended without the job having ended.
-_AGAIN_S = 10.0
-_KIND = "fine_tune"
+_AGAIN_S = 2.0
 
 Chore = Callable[[threading.Event], None]
 """Something the worker does all the time, in a thread of its own, until the event is set: the reconciler's `run`."""
 
 
+class Trade(Protocol):
+    """A kind of durable job that the worker carries out: `Tuner`, and the batches' `Batcher`."""
+
+    kind: str
+    stopping: threading.Event
+    """Set it, and every stage ends within about a second by raising Interrupted."""
+
+    def stages(self) -> Sequence[Stage]:
+        """What is done for one job, in order."""
+
+    def to_do(self, tx: Transaction) -> list[str]:
+        """Ids of the jobs that need a stage to run, oldest first."""
+
+    def wait_until_idle(self, timeout_s: float) -> bool:
+        """Whether all stages have ended within the time."""
+
+
 class Worker:
     """Composes the durable jobs, the sweep and the chores of one worker process."""
 
-    def __init__(self, database: Database, jobs: Jobs, tuner: Tuner, chores: Mapping[str, Chore]) -> None:
-        self._database, self._jobs, self._tuner, self._chores = database, jobs, tuner, chores
+    def __init__(
+        self, database: Database, jobs: Jobs, tuner: Trade, chores: Mapping[str, Chore], *others: Trade
+    ) -> None:
+        self._database, self._jobs, self._trades, self._chores = database, jobs, (tuner, *others), chores
         self._looked: dict[str, float] = {}
-        jobs.register(_KIND, tuner.stages())
+        for trade in self._trades:
+            jobs.register(trade.kind, trade.stages())
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set, then return within three seconds; unfinished jobs go on at the next start."""
@@ -42,22 +60,24 @@ class Worker:
         try:
             self._loop(stop)
         finally:
-            self._tuner.stopping.set()
+            for trade in self._trades:
+                trade.stopping.set()
             deadline = time.monotonic() + 2.5
             for thread in threads:
                 thread.join(max(0.0, deadline - time.monotonic()))
-            self._tuner.wait_until_idle(max(0.0, deadline - time.monotonic()))
+            for trade in self._trades:
+                trade.wait_until_idle(max(0.0, deadline - time.monotonic()))
             self._jobs.stop()
 
     def sweep(self) -> None:
         """Start the workflow of every unfinished job that has none. Repeating it is harmless."""
         with self._database.read() as tx:
-            unfinished = store.unfinished(tx)
+            unfinished = {job_id: trade.kind for trade in self._trades for job_id in trade.to_do(tx)}
         now = time.monotonic()
         self._looked = {job: at for job, at in self._looked.items() if job in unfinished}
-        for job_id in unfinished:
+        for job_id, kind in unfinished.items():
             if now - self._looked.get(job_id, -_AGAIN_S) >= _AGAIN_S:
-                self._jobs.ensure(_KIND, job_id)
+                self._jobs.ensure(kind, job_id)
                 self._looked[job_id] = now
 
     def _loop(self, stop: threading.Event) -> None:

@@ -64,7 +64,22 @@ async def test_another_projects_file_looks_like_none(api):
 
 async def test_a_key_without_the_scope_is_refused(api):
     with pytest.raises(openai.PermissionDeniedError, match="scope 'tuning'"):
-        await api.client(api.key("inference")).files.list()
+        await api.client(api.key("billing")).files.list()
+
+
+async def test_a_key_that_may_only_ask_models_has_the_files_of_batches_and_sees_no_others(api):
+    training = await upload(api)
+    files = api.client(api.key("inference")).files
+    made = await files.create(file=("lines.jsonl", ROWS), purpose="batch")
+    assert [file.id async for file in files.list()] == [made.id]
+    assert [file.id async for file in files.list(purpose="fine-tune")] == []
+    assert (await files.content(made.id)).content == ROWS
+    for hidden in (files.retrieve, files.content, files.delete):
+        with pytest.raises(openai.NotFoundError, match="no file"):
+            await hidden(training.id)
+    with pytest.raises(openai.PermissionDeniedError, match="scope 'tuning'"):
+        await files.create(file=("rows.jsonl", ROWS), purpose="fine-tune")
+    await files.delete(made.id)
 
 
 async def test_the_report_tells_all_that_is_wrong_before_a_job_is_made(api):

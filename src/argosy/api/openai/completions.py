@@ -7,14 +7,17 @@ from typing import Any
 
 import structlog
 
+from argosy.api.auth import authorization
 from argosy.api.errors import fault
 from argosy.api.exchange import Exchange, Wire
 from argosy.api.metrics import Metrics
 from argosy.api.openai.priority import prioritised
 from argosy.api.wire import GONE
+from argosy.batches import Grant, read_grant
 from argosy.core import ArgosyError, Invalid, TooLarge, new_id
 from argosy.gateway import Gateway
 from argosy.identity import KeyRing
+from argosy.runtime import Vault
 
 BODY_BYTES_MAX = 8 << 20
 _CLIENT_GONE = 499
@@ -24,16 +27,18 @@ _log = structlog.get_logger()
 class Completions:
     """The data plane's door."""
 
-    def __init__(self, gateway: Gateway, keys: KeyRing, metrics: Metrics) -> None:
-        self._gateway, self._keys, self._metrics = gateway, keys, metrics
+    def __init__(self, gateway: Gateway, keys: KeyRing, metrics: Metrics, vault: Vault | None = None) -> None:
+        """``vault`` opens the grants of batches' lines; without one there are none."""
+        self._gateway, self._keys, self._metrics, self._vault = gateway, keys, metrics, vault
 
     async def __call__(self, wire: Wire, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request. Whatever happens, the client gets an answer or an error, and the metrics know of it."""
-        request_id, started = new_id("req_"), perf_counter()
+        grant = read_grant(self._vault, authorization(scope))
+        request_id, started = grant.request_id if grant else new_id("req_"), perf_counter()
         reply = wire.open(send, request_id)
         self._metrics.in_flight += 1
         try:
-            await self._serve(scope, receive, reply, request_id)
+            await self._serve(scope, receive, reply, request_id, grant)
         except ArgosyError as error:
             await reply.fail(error)
         except ClientGone:
@@ -45,8 +50,8 @@ class Completions:
             self._metrics.in_flight -= 1
             self._metrics.observe("POST", wire.path, reply.status, perf_counter() - started)
 
-    async def _serve(self, scope: Any, receive: Any, reply: Exchange, request_id: str) -> None:
-        caller = reply.caller(scope, self._keys)
+    async def _serve(self, scope: Any, receive: Any, reply: Exchange, request_id: str, grant: Grant | None) -> None:
+        caller = grant.caller if grant else reply.caller(scope, self._keys)
         request = prioritised(await reply.read(await _body(scope, receive), caller), scope)
         reply.limits = lambda: self._gateway.limit_headers(caller, request.model)
         async with _Presence(scope, receive):

@@ -12,10 +12,12 @@ from fastapi.responses import FileResponse
 from starlette.datastructures import UploadFile
 
 from argosy import datasets
-from argosy.api.context import Platform, PlatformParts, TuningCaller
+from argosy.api.context import Platform, PlatformParts
+from argosy.api.file_scope import FilesCaller, check_upload, check_visible, visible_purposes
 from argosy.api.uploads import read_upload, too_large
 from argosy.core import Invalid
 from argosy.datasets import SNIFF_BYTES, UPLOAD_LIMIT_BYTES, File
+from argosy.identity import Caller
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
@@ -43,11 +45,12 @@ _UPLOAD_BODY = {
 
 
 @router.post("", openapi_extra=_UPLOAD_BODY)
-async def upload_file(request: Request, platform: PlatformParts, caller: TuningCaller) -> dict[str, Any]:
+async def upload_file(request: Request, platform: PlatformParts, caller: FilesCaller) -> dict[str, Any]:
     """Upload a file of at most 100 MB. A training file is checked line by line when a job uses it, or by its report."""
     form = await read_upload(request, UPLOAD_LIMIT_BYTES)
     try:
         upload, purpose = _fields(form)
+        check_upload(caller, purpose)
         stored = await run_in_threadpool(_store, platform, caller.project_id, upload, purpose)
     finally:
         await form.close()
@@ -57,7 +60,7 @@ async def upload_file(request: Request, platform: PlatformParts, caller: TuningC
 @router.get("")
 def list_files(
     platform: PlatformParts,
-    caller: TuningCaller,
+    caller: FilesCaller,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
     purpose: str | None = None,
@@ -65,7 +68,8 @@ def list_files(
 ) -> dict[str, Any]:
     """List the project's files, newest first; ``after`` is the last id of the page before."""
     with platform.database.read() as tx:
-        found = datasets.list_files(tx, caller.project_id, limit=limit + 1, after=after, purpose=purpose, order=order)
+        purposes = visible_purposes(caller, purpose)
+        found = datasets.list_files(tx, caller.project_id, limit=limit + 1, after=after, purposes=purposes, order=order)
     page = [_wire(file) for file in found[:limit]]
     return {
         "object": "list",
@@ -77,23 +81,24 @@ def list_files(
 
 
 @router.get("/{file_id}")
-def retrieve_file(file_id: str, platform: PlatformParts, caller: TuningCaller) -> dict[str, Any]:
+def retrieve_file(file_id: str, platform: PlatformParts, caller: FilesCaller) -> dict[str, Any]:
     """One file, without its content."""
-    return _wire(_find(platform, caller.project_id, file_id))
+    return _wire(_find(platform, caller, file_id))
 
 
 @router.delete("/{file_id}")
-def delete_file(file_id: str, platform: PlatformParts, caller: TuningCaller) -> dict[str, Any]:
+def delete_file(file_id: str, platform: PlatformParts, caller: FilesCaller) -> dict[str, Any]:
     """Delete a file. Dataset versions that jobs made from it stay, for the lineage of their models."""
     with platform.database.write() as tx:
+        check_visible(caller, datasets.find_file(tx, caller.project_id, file_id))
         datasets.delete_file(tx, caller.project_id, file_id)
     return {"id": file_id, "object": "file", "deleted": True}
 
 
 @router.get("/{file_id}/content", response_class=FileResponse)
-def download_file(file_id: str, platform: PlatformParts, caller: TuningCaller) -> FileResponse:
+def download_file(file_id: str, platform: PlatformParts, caller: FilesCaller) -> FileResponse:
     """The content of a file, byte for byte as it was uploaded."""
-    file = _find(platform, caller.project_id, file_id)
+    file = _find(platform, caller, file_id)
     return FileResponse(
         platform.blobs.path(file.digest),
         media_type="application/octet-stream",
@@ -103,16 +108,16 @@ def download_file(file_id: str, platform: PlatformParts, caller: TuningCaller) -
 
 
 @router.get("/{file_id}/report")
-def report_on_file(file_id: str, platform: PlatformParts, caller: TuningCaller) -> dict[str, Any]:
+def report_on_file(file_id: str, platform: PlatformParts, caller: FilesCaller) -> dict[str, Any]:
     """What a training file holds, and all that is wrong with it, as a job would find."""
-    file = _find(platform, caller.project_id, file_id)
+    file = _find(platform, caller, file_id)
     report = datasets.validate_sft(platform.blobs.path(file.digest))
     return {"object": "file.report", "file_id": file.id, **report.to_json()}
 
 
-def _find(platform: Platform, project_id: str, file_id: str) -> File:
+def _find(platform: Platform, caller: Caller, file_id: str) -> File:
     with platform.database.read() as tx:
-        return datasets.find_file(tx, project_id, file_id)
+        return check_visible(caller, datasets.find_file(tx, caller.project_id, file_id))
 
 
 def _fields(form: FormData) -> tuple[UploadFile, str]:

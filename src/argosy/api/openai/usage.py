@@ -18,7 +18,13 @@ router = APIRouter(prefix="/v1/organization", tags=["usage"])
 _WIDTHS = {"1m": (60, 60, 1440), "1h": (3600, 24, 168), "1d": (86_400, 7, 31)}
 """Width in seconds, buckets by default, buckets at most."""
 _COST_WIDTH = (86_400, 7, 180)
-_COLUMNS = {"project_id": "project_id", "api_key_id": "key_id", "model": "model", "line_item": "model"}
+_COLUMNS = {
+    "project_id": "project_id",
+    "api_key_id": "key_id",
+    "model": "model",
+    "line_item": "model",
+    "batch": "batch",
+}
 """What can be grouped by, and the column behind it. A line item is a model and a quantity."""
 _MICRO = 1_000_000
 _List = Annotated[list[str], Query(default_factory=list)]
@@ -82,7 +88,7 @@ def usage_of_completions(
     parts: PlatformParts, caller: BillingCaller, asked: AskedFor, bucket_width: Literal["1m", "1h", "1d"] = "1d"
 ) -> dict[str, Any]:
     """Tokens and requests over time, training not among them."""
-    question = asked.question(_WIDTHS[bucket_width], ("project_id", "api_key_id", "model"))
+    question = asked.question(_WIDTHS[bucket_width], ("project_id", "api_key_id", "model", "batch"))
     flush_usage(parts)
     with parts.database.read() as tx:
         buckets, following = report(tx, visible_projects(tx, caller), question, training=False)
@@ -129,7 +135,7 @@ def _usage(totals: Totals) -> dict[str, Any]:
         "user_id": None,
         "api_key_id": totals.group.get("key_id"),
         "model": totals.group.get("model"),
-        "batch": None,
+        "batch": None if (batch := totals.group.get("batch")) is None else bool(batch),
     }
 
 

@@ -103,5 +103,6 @@ def _line(line: InvoiceLine) -> dict[str, Any]:
         "units": line.units,
         "unit_price": line.unit_price,
         "price_version": line.price_version,
+        "discount": line.discount,
         "amount": line.amount,
     }

@@ -119,6 +119,8 @@ def _event(line: EventLine) -> dict[str, Any]:
             "training_tokens": line.units["training"],
         },
         "price_version": line.price_version,
+        "discount": line.discount,
+        "batch_id": line.batch_id,
         "currency": line.currency,
         "quantities": [
             {

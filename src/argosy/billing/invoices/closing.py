@@ -16,7 +16,7 @@ from argosy.runtime import Transaction
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """What was used of one model in one quantity at one price."""
+    """What was used of one model in one quantity at one price with one discount."""
 
     model: str
     quantity: str
@@ -24,9 +24,11 @@ class InvoiceLine:
     price_version: str
     units: int
     unit_price: int
-    """Micro-units per million units."""
+    """Micro-units per million units, before the discount."""
     amount: int
     """Micro-units: the sum of the events' amounts, each rounded on its own, so not always units times price."""
+    discount: int = 0
+    """Percent off the price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def _lines(tx: Transaction, project_id: str, invoice_id: str) -> tuple[list[Invo
             units, amount = int(getattr(row, f"{name}_units")), int(getattr(row, f"{name}_amount"))
             if units:
                 unit_price = getattr(row, f"{name}_price")
-                lines.append(InvoiceLine(row.model, name, row.price_version, units, unit_price, amount))
+                lines.append(InvoiceLine(row.model, name, row.price_version, units, unit_price, amount, row.discount))
     return lines, currency
 
 

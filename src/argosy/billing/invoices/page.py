@@ -88,7 +88,8 @@ def render_page(invoice: Invoice, project_name: str, language: str = "en") -> st
 
 
 def _row(line: InvoiceLine, currency: str, label: dict[str, str]) -> str:
-    numbers = (f"{line.units:,}", format_money(line.unit_price, currency), format_money(line.amount, currency))
+    unit_price = format_money(line.unit_price, currency) + (f" −{line.discount} %" if line.discount else "")
+    numbers = (f"{line.units:,}", unit_price, format_money(line.amount, currency))
     cells = "".join(f'<td class="n">{number}' for number in numbers)
     return f"<tr><td>{escape(line.model)}<td>{label[line.quantity]}{cells}</tr>"
 

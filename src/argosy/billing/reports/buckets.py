@@ -11,8 +11,8 @@ from argosy.billing.rating import QUANTITIES
 from argosy.billing.reports import store
 from argosy.runtime import Transaction
 
-GROUPS = ("project_id", "key_id", "model")
-"""What results can be grouped by."""
+GROUPS = ("project_id", "key_id", "model", "batch")
+"""What results can be grouped by; ``batch``: whether it was a line of one."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Question:
 class Totals:
     """Sums over some events."""
 
-    group: Mapping[str, str | None]
+    group: Mapping[str, str | bool | None]
     currency: str
     events: int
     units: Mapping[str, int]

@@ -37,6 +37,9 @@ class EventLine:
     started_us: int
     finished_us: int
     price_version: str
+    discount: int
+    """Percent off the unit prices."""
+    batch_id: str | None
     currency: str
     invoice_id: str | None
     units: Mapping[str, int]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
 
 from argosy.billing.rating import QUANTITIES
 from argosy.billing.store import unit_columns
@@ -32,7 +32,7 @@ def sums(
 ) -> Sequence[Row[Any]]:
     """Counts and amounts up to before ``end`` (unix seconds), by number of bucket and by ``group_by``."""
     bucket = (_used.finished_us // (question.width_s * _MICRO)).label("bucket")
-    groups = [bucket, price_versions.c.currency, *(_used[name] for name in group_by)]
+    groups = [bucket, price_versions.c.currency, *(_grouping(name) for name in group_by)]
     columns = [func.count().label("events")]
     columns += [func.sum(expression).label(name) for name, expression in unit_columns().items()]
     columns += [func.sum(_used[f"{name}_amount"]).label(f"{name}_amount") for name in QUANTITIES]
@@ -47,6 +47,11 @@ def sums(
     for name, values in question.only.items():
         statement = statement.where(_used[name].in_(values))
     return tx.execute(statement.group_by(*groups).order_by(*groups)).all()
+
+
+def _grouping(name: str) -> ColumnElement[Any]:
+    """A column, or whether the usage is a line's of a batch."""
+    return _used.batch_id.is_not(None).label("batch") if name == "batch" else _used[name]
 
 
 def select_events(
