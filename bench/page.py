@@ -196,8 +196,8 @@ def gateway(found: dict[str, Any]) -> str:
     rows = [
         [
             case,
-            *(f"{found['medians'][f'{who} {case}']['requests_per_s']:.0f}" for who in ("argosy", *names)),
-            *(f"{ratios[who][case]:.2f}" for who in names),
+            *(_rate(found["medians"].get(f"{who} {case}")) for who in ("argosy", *names)),
+            *(f"{ratios[who][case]:.2f}" if case in ratios[who] else "" for who in names),
         ]
         for case in found["ratio"]
     ]
@@ -206,6 +206,10 @@ def gateway(found: dict[str, Any]) -> str:
     targets = _gateway_targets(found) if "half_load" in found else ""  # a run from before these were measured
     title = "## The gateway against a floor"
     return "\n".join([title, "", about, "", _table(head, rows), "", targets, ""])
+
+
+def _rate(median: dict[str, float] | None) -> str:
+    return f"{median['requests_per_s']:.0f}" if median else "errors"
 
 
 def _gateway_targets(found: dict[str, Any]) -> str:
