@@ -11,12 +11,11 @@ from argosy.api.auth import caller_of
 from argosy.api.errors import fault
 from argosy.api.metrics import Metrics
 from argosy.api.sse import Reply
-from argosy.api.wire import GONE
+from argosy.api.wire import BODY_BYTES_MAX, GONE
 from argosy.core import ArgosyError, Invalid, TooLarge, new_id
 from argosy.gateway import Gateway, Kind, parse
 from argosy.identity import KeyRing
 
-BODY_BYTES_MAX = 8 << 20
 _CLIENT_GONE = 499
 _log = structlog.get_logger()
 
