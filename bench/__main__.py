@@ -4,6 +4,7 @@
     python -m bench english engine    only these; the others' last figures stay
     python -m bench english --quick   one job instead of five, the base asked 24 rows instead of all; a small fleet
     python -m bench english --jobs 3  three jobs
+    python -m bench gateway --peers   beside LiteLLM and Portkey too, which it installs below out/peers
 
 Each part writes out/bench/<part>.json; at the end docs/benchmarks.md is written from all that are there.
 """
@@ -87,7 +88,8 @@ def engine(to: Path) -> None:
 
 def gateway(to: Path) -> None:
     """What the gateway costs against a floor without features, on a canned upstream."""
-    to.write_text(run("bench/gateway_overhead.py", capture=True))
+    size = ["--requests", "20000"] if chosen().quick else []
+    to.write_text(run("bench/gateway_overhead.py", *size, *(["--peers"] if chosen().peers else []), capture=True))
 
 
 def soak(to: Path) -> None:
@@ -136,6 +138,9 @@ def chosen() -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; none: all")
     parser.add_argument("--quick", action="store_true", help="one job a language, and the base asked 24 rows")
     parser.add_argument("--jobs", type=int, help="fine-tuning jobs a language; the first three are scored")
+    parser.add_argument(
+        "--peers", action="store_true", help="the gateway beside LiteLLM and Portkey, which it installs"
+    )
     found = parser.parse_args()
     if unknown := set(found.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}. Parts: {', '.join(PARTS)}")

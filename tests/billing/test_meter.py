@@ -1,11 +1,13 @@
 """Each usage id is posted once, whatever happens, on both databases."""
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from argosy import billing
 from argosy.billing import RECEIVABLE, REVENUE, store
@@ -129,3 +131,24 @@ def test_the_same_price_set_by_many_at_once_is_one_version(database: Database, c
 def test_books_are_kept_in_one_currency(database: Database, meter: Meter, card: Card) -> None:
     with pytest.raises(Invalid, match="books are in USD"), database.write() as tx:
         billing.ensure_price(tx, "junk", replace(card, currency="CNY"))
+
+
+def test_a_batch_of_any_size_posts_what_is_new(database: Database, meter: Meter) -> None:
+    with database.write() as tx:
+        assert billing.record(tx, [meter.event(f"req_{number:03d}") for number in range(0, 200, 2)]) == 100
+        assert billing.record(tx, [meter.event(f"req_{number:03d}") for number in range(200)]) == 100
+
+
+def test_batches_of_all_sizes_share_a_few_statements(database: Database, meter: Meter) -> None:
+    """Drivers keep each prepared statement: one for every size of batch would fill the memory."""
+    statements = set()
+
+    def note(_1: object, _2: object, statement: str, *_: object) -> None:
+        statements.add(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    ids = itertools.count()
+    with database.write() as tx:
+        for size in range(1, 120):
+            billing.record(tx, [meter.event(f"req_{next(ids):06d}") for _ in range(size)])
+    assert len([one for one in statements if "INSERT INTO usage_events" in one]) <= 40

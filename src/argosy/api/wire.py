@@ -221,7 +221,7 @@ class Exchange:
         "_flush_due",
         "_leaving",
         "_out",
-        "_task",
+        "_tasks",
         "_waiting",
         "_wire",
         "complete",
@@ -241,10 +241,10 @@ class Exchange:
 
     def begin(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
         """Let the application work on it."""
-        self._task = self._wire.loop.create_task(work)
-        tasks.add(self._task)
-        self._task.add_done_callback(tasks.discard)
-        self._task.add_done_callback(self._done)
+        task = self._wire.loop.create_task(work)
+        self._tasks = tasks
+        tasks.add(task)
+        task.add_done_callback(self._done)
 
     def on_leaving(self, call: Callable[[object], None] | None) -> None:
         """What to call, with nothing of interest, should the client leave; or has it left already?"""
@@ -323,6 +323,7 @@ class Exchange:
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         """The application is through. Without a whole answer the connection ends, so that none is taken for whole."""
+        self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("The application failed on a request.", exc_info=error)
         if not (self.complete or self.gone):

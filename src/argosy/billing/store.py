@@ -16,6 +16,7 @@ from argosy.billing.tables import ledger_entries, price_versions, usage_events
 from argosy.core import Invalid, new_id, now
 from argosy.runtime import Transaction, bump_version
 
+_PAGE_ROWS = 32
 _TARIFF = ("currency", "input", "cached_input", "output", "training")
 
 
@@ -74,7 +75,10 @@ def insert_usage(tx: Transaction, rows: Sequence[dict[str, Any]]) -> set[str]:
     if not rows:
         return set()
     statement = insert_once(tx, usage_events).returning(usage_events.c.id)
-    return set(tx.execute(statement, rows).scalars())  # rows as parameters: one cached statement, a fifth of the time
+    # Rows as parameters: one cached statement, a fifth of the time. In pages, as drivers keep a prepared statement for
+    # every number of rows, each as large as its rows: of all sizes up to a batch's they would hold 50 MB.
+    pages = {"insertmanyvalues_page_size": _PAGE_ROWS}
+    return set(tx.execute(statement, rows, execution_options=pages).scalars())
 
 
 def unit_columns() -> dict[str, Any]:

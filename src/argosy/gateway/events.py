@@ -65,12 +65,31 @@ class EventStream:
         self._tail = data[end:]
         if end < len(data):
             data = data[:end]
-        if self._swaps is None or self._transform or any(mark in data for mark in _MARKS):
+        if self._transform:
             data = b"".join(map(self._event, data[:-2].split(b"\n\n")))
+        elif self._swaps is None or any(mark in data for mark in _MARKS):
+            data = self._some_opened(data)
         self.tokens = _tokens(data)
         for old, new in self._swaps or ():
             data = data.replace(old, new)
         return data
+
+    def _some_opened(self, data: bytes) -> bytes:
+        """Whole events with a closer look at the first that names the answer, and at all from the first mark on."""
+        shown = []
+        while data and self._swaps is None:
+            event, _, data = data.partition(b"\n\n")
+            shown.append(self._event(event))
+        if self._transform:
+            marked = 0
+        else:
+            mark = min((at for mark in _MARKS if (at := data.find(mark)) >= 0), default=len(data))
+            before = data.rfind(b"\n\n", 0, mark)
+            marked = before + 2 if before >= 0 else 0
+        shown.append(data[:marked])
+        if marked < len(data):
+            shown += map(self._event, data[marked:-2].split(b"\n\n"))
+        return b"".join(shown)
 
     def _event(self, event: bytes) -> bytes:
         """One event that needs a closer look."""

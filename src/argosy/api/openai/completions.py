@@ -12,14 +12,13 @@ from argosy.api.errors import fault
 from argosy.api.exchange import Exchange, Wire
 from argosy.api.metrics import Metrics
 from argosy.api.openai.priority import prioritised
-from argosy.api.wire import GONE
+from argosy.api.wire import BODY_BYTES_MAX, GONE
 from argosy.batches import Grant, read_grant
 from argosy.core import ArgosyError, Invalid, TooLarge, new_id
 from argosy.gateway import Gateway
 from argosy.identity import KeyRing
 from argosy.runtime import Vault
 
-BODY_BYTES_MAX = 8 << 20
 _CLIENT_GONE = 499
 _log = structlog.get_logger()
 
