@@ -1,6 +1,7 @@
 """Many processes, one limit: fake clocks, and every minute of them is looked at."""
 
 import asyncio
+import json
 from collections import Counter
 
 import pytest
@@ -252,3 +253,47 @@ async def test_transactions_are_few_while_there_is_room_and_none_for_the_refused
         with pytest.raises(RateLimited):
             await process.reserve(scene.caller(), chat())
     assert count["begin"] == 0
+
+
+async def test_a_lease_is_not_spent_after_its_time(scene):
+    limit = scene.set(requests=1000)
+    process = scene.process()
+    for _ in range(5):
+        await process.reserve(scene.caller(), chat())
+        await asyncio.sleep(0.01)  # the next lease comes ahead of the need, and is larger than that
+    scene.time.now_s += 30
+    await process.reserve(scene.caller(), chat())
+    await process.stop()
+    with scene.database.read() as tx:
+        given = dict(tx.exec_driver_sql("SELECT id, requests_given FROM rate_limits").all())[limit.id]
+    assert json.loads(given) == [[1_800_000_050, 5], [1_800_000_080, 1]]
+
+
+async def test_what_is_given_back_after_the_lease_is_over_goes_to_the_others(scene):
+    scene.set(tokens=200)
+    first, second = scene.process(), scene.process()
+    hold = await first.reserve(scene.caller(), chat(150))
+    scene.time.now_s += 5
+    with pytest.raises(RateLimited):
+        await second.reserve(scene.caller(), chat(150))
+    hold.settle(10, True)
+    first.refresh()
+    scene.time.now_s += 0.3
+    assert await second.reserve(scene.caller(), chat(150))
+
+
+async def test_a_caller_who_leaves_in_the_moment_it_is_served_gives_everything_back(scene, monkeypatch):
+    scene.set(requests=1)
+    process = scene.process()
+    leaving = asyncio.ensure_future(process.reserve(scene.caller(), chat()))
+    serve = process._exchanger._serve
+
+    def serve_and_leave(*arguments):
+        serve(*arguments)
+        leaving.cancel()
+
+    monkeypatch.setattr(process._exchanger, "_serve", serve_and_leave)
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert process.headers(scene.caller(), "tiny")["x-ratelimit-remaining-requests"] == "1"
+    assert await process.reserve(scene.caller(), chat())
