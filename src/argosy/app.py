@@ -14,6 +14,7 @@ from argosy.api import Platform, create_app, serve
 from argosy.billing import Journal, Shipper, recover
 from argosy.core import Settings
 from argosy.gateway import Gateway
+from argosy.gateway.telemetry.tracing import open_tracing
 from argosy.identity import KeyRing, bootstrap, create_key, default_project, list_keys, revoke_key
 from argosy.runtime import Blobs, Database, open_vault
 from argosy.runtime.heartbeats import seconds_since_beat
@@ -65,13 +66,15 @@ def run_api(settings: Settings, fd: int | None) -> int:
     keys = KeyRing(database)
     vault = open_vault(settings.home)
     platform = Platform(settings, database, Blobs(settings.home / "blobs"), keys, shipper, vault)
-    gateway = Gateway(database, keys, journal, vault=vault)
+    tracing = open_tracing()
+    gateway = Gateway(database, keys, journal, vault=vault, tracing=tracing)
     shipper.start()
     try:
         uvloop.run(serve(create_app(platform, gateway, lambda: _not_ready(database)), [listener]))
     finally:
         shipper.stop()
         journal.close()
+        tracing.close()
         database.close()
     return 0
 

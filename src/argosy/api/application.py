@@ -7,28 +7,36 @@ from time import perf_counter
 from types import ModuleType
 from typing import Any
 
-import structlog
 from fastapi import APIRouter, FastAPI
 
 import argosy
 from argosy.api import health, openai, platform
 from argosy.api.context import Platform
 from argosy.api.errors import handle_errors
+from argosy.api.faults import log_fault
 from argosy.api.metrics import Metrics
 from argosy.api.openai.completions import Completions
 from argosy.api.openapi import describe_completions
+from argosy.api.request_log import RequestLog
+from argosy.api.watch import Watch
 from argosy.core import new_id
 from argosy.gateway import Gateway, Kind
 
-_log = structlog.get_logger()
 _KINDS = {kind.path: kind for kind in Kind}
 
 
 class Application:
     """An ASGI application. `control` is its FastAPI part."""
 
-    def __init__(self, control: FastAPI, gateway: Gateway, completions: Completions, metrics: Metrics) -> None:
-        self.control, self.gateway = control, gateway
+    def __init__(
+        self,
+        control: FastAPI,
+        gateway: Gateway,
+        completions: Completions,
+        metrics: Metrics,
+        request_log: RequestLog | None,
+    ) -> None:
+        self.control, self.gateway, self.request_log = control, gateway, request_log
         self._completions, self._metrics = completions, metrics
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -56,9 +64,7 @@ class Application:
         try:
             await self.control(scope, receive, send_named)
         except Exception as error:  # answered already, by the handler in `errors`; here it is only logged
-            _log.error(
-                "request.fault", request_id=request_id, path=scope["path"], error=repr(type(error)), exc_info=True
-            )
+            log_fault(request_id, scope["path"], error)
         finally:
             path = getattr(scope.get("route"), "path", "unknown")
             self._metrics.observe(scope["method"], path, status, perf_counter() - started)
@@ -80,7 +86,9 @@ def create_app(
         for router in _routers(package):
             control.include_router(router)
     describe_completions(control)
-    return Application(control, gateway, Completions(gateway, platform_parts.keys, metrics), metrics)
+    request_log = RequestLog() if platform_parts.settings.request_log else None
+    completions = Completions(gateway, platform_parts.keys, metrics, Watch(gateway, request_log))
+    return Application(control, gateway, completions, metrics, request_log)
 
 
 def _routers(package: ModuleType) -> list[APIRouter]:

@@ -1,5 +1,6 @@
 """Answers on the raw ASGI wire: whole, as server-sent events, or as an error, in-band after the first byte."""
 
+from time import perf_counter
 from typing import Any
 
 from argosy.api.errors import body_of, headers_of, status_of
@@ -34,6 +35,7 @@ class Reply:
 
     async def fail(self, error: ArgosyError) -> None:
         """Tell of an error: by status if nothing went out yet, else as the last event, with no [DONE] after it."""
+        self.served.error = error.code
         if self.status:
             await self._send({"type": "http.response.body", "body": b"data: " + body_of(error) + b"\n\n"})
         else:
@@ -42,7 +44,7 @@ class Reply:
     async def _head(
         self, status: int, content_type: bytes, more: list[tuple[bytes, bytes]], headers: dict[str, str]
     ) -> None:
-        self.status = status
+        self.status, self.served.first_byte_at = status, perf_counter()
         named = [(name.encode(), value.encode()) for name, value in headers.items()]
         start = [(b"content-type", content_type), (b"x-request-id", self._id), *more, *named]
         if self.served.attempts:

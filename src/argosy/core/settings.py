@@ -24,6 +24,8 @@ class Settings:
     """What all engines together may take. ``ARGOSY_ENGINE_MEMORY_GB``, in GiB; by default a share of the machine's."""
     machine_price: tuple[int, str] | None = None
     """What this machine costs an hour, in micro-units, and the currency. ``ARGOSY_MACHINE_PRICE``, such as 0.25 USD."""
+    request_log: bool = True
+    """Whether each completion gets a line in the log. ``ARGOSY_REQUEST_LOG``, ``on`` or ``off``."""
     admin_key: str | None = None
     """Secret of the first administrator key. ``ARGOSY_ADMIN_KEY``; without it one is made and printed once."""
 
@@ -45,6 +47,7 @@ class Settings:
             machine_price=parse_money(environment["ARGOSY_MACHINE_PRICE"])
             if environment.get("ARGOSY_MACHINE_PRICE")
             else None,
+            request_log=_switch("ARGOSY_REQUEST_LOG", environment.get("ARGOSY_REQUEST_LOG") or "on"),
             admin_key=environment.get("ARGOSY_ADMIN_KEY") or None,
         )
 
@@ -57,11 +60,19 @@ class Settings:
             "ARGOSY_PORT": str(self.port),
             "ARGOSY_ENGINE_MEMORY_GB": str(self.engine_memory_bytes / 2**30) if self.engine_memory_bytes else "",
             "ARGOSY_MACHINE_PRICE": format_money(*self.machine_price) if self.machine_price else "",
+            "ARGOSY_REQUEST_LOG": "on" if self.request_log else "off",
         }
 
     def with_port(self, port: int) -> "Settings":
         """The same settings on another port."""
         return replace(self, port=port)
+
+
+def _switch(name: str, text: str) -> bool:
+    """Raises ValueError for anything but ``on`` and ``off``."""
+    if text not in ("on", "off"):
+        raise ValueError(f"{name} must be 'on' or 'off', not {text!r}")
+    return text == "on"
 
 
 def _gibibytes(text: str | None) -> int | None:

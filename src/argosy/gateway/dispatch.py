@@ -6,7 +6,8 @@ What may be asked next is the trip's to say (`trip.py`); here are the wire, the 
 import asyncio
 import contextlib
 import math
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import aiohttp
@@ -19,6 +20,7 @@ from argosy.gateway.health import HealthTable, RetryBudget
 from argosy.gateway.relay import Deadlines, Lost, NotReached, Relay
 from argosy.gateway.requests import Request
 from argosy.gateway.routing import Offer, RouteTable
+from argosy.gateway.telemetry.attempt import Attempted
 from argosy.gateway.trip import Call, Trip
 
 Send = Callable[[bytes], Awaitable[None]]
@@ -31,8 +33,11 @@ T = TypeVar("T")
 class Dispatch:
     """Runs parts. All of its methods raise the errors of `argosy.core`."""
 
-    def __init__(self, table: RouteTable, relay: Relay, deadlines: Deadlines) -> None:
-        self._table, self._relay, self._deadlines = table, relay, deadlines
+    def __init__(
+        self, table: RouteTable, relay: Relay, deadlines: Deadlines, attempts: Counter[tuple[str, str]]
+    ) -> None:
+        """``attempts`` counts them, see `Numbers`."""
+        self._table, self._relay, self._deadlines, self._attempts = table, relay, deadlines, attempts
         self._refreshing: asyncio.Future[bool] | None = None
         self.health, self.budget = HealthTable(), RetryBudget()
 
@@ -88,7 +93,8 @@ class Dispatch:
             if offer := trip.next():
                 trip.begin(offer)
                 try:
-                    return await self._ask(trip, offer, attempt, give_up_at)
+                    with Attempted(self._attempts, trip, offer):
+                        return await self._ask(trip, offer, attempt, give_up_at)
                 except NotReached:
                     trip.not_reached(offer)
                 except Lost:
@@ -123,7 +129,7 @@ class Dispatch:
         try:
             until = min(begun_at + wait, give_up_at)
             async with asyncio.timeout_at(until if patience else None) as limit:
-                async with self._posted(trip.request, offer, trip.index) as response:
+                async with self._posted(trip.request, offer, trip.index, trip.trace_headers) as response:
                     return await attempt(trip, response, came)
         except TimeoutError:
             health.failed(trial, self.health.clock())
@@ -163,14 +169,14 @@ class Dispatch:
             await asyncio.shield(self._refreshing)
 
     def _posted(
-        self, request: Request, offer: Offer, index: int
+        self, request: Request, offer: Offer, index: int, trace: Mapping[str, str]
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         route = offer.route
         if route.provider:
             url = route.url + request.kind.path.removeprefix("/v1")
             body = request.provider_body(route.provider_model, index)
-            return self._relay.post_provider(route.provider, url, body, offer.headers)
-        return self._relay.post(route.url + request.kind.path, request.upstream_body(offer.members, index))
+            return self._relay.post_provider(route.provider, url, body, {**offer.headers, **trace})
+        return self._relay.post(route.url + request.kind.path, request.upstream_body(offer.members, index), trace)
 
 
 def _too_late() -> UpstreamFailed:

@@ -64,8 +64,8 @@ class Meter:
     parts: list[Part]
     copies: int
     """Parts that share one prompt, which is counted once."""
-    ended: Callable[[str, Usage], None]
-    """Told of the outcome, for the metrics."""
+    ended: Callable[[str, Usage, bool], None]
+    """Told of the outcome and whether its usage is estimated, for the metrics."""
     durable: "asyncio.Future[None]" = field(init=False)
     dispatched: bool = False
     """Whether any engine was given the request."""
@@ -116,7 +116,7 @@ class Meter:
         if not self.dispatched or (outcome in FAILURES and not any(part.begun for part in self.parts)):
             if not self.refused:
                 self.journal.void(self.intent.id)
-            self.ended(outcome, Usage(0, 0, 0))
+            self.ended(outcome, Usage(0, 0, 0), False)
         else:
             usage, estimated = self.totals()
             self.journal.outcome(
@@ -130,7 +130,7 @@ class Meter:
                     attempts=max(1, self.attempts),
                 )
             )
-            self.ended(outcome, usage)
+            self.ended(outcome, usage, estimated)
 
     @property
     def refused(self) -> bool:

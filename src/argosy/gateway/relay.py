@@ -72,13 +72,15 @@ class Relay:
             if session is not None:
                 await session.close()
 
-    def post(self, url: str, body: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def post(
+        self, url: str, body: bytes, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """An engine's good answer, its body yet unread.
 
         Raises NotReached, Lost, or what the caller is to be told. The block may raise Lost too, when reading fails.
         """
         assert self._session is not None, "the relay was not started"
-        return _posted(self._session.post(url, data=body), refusal)
+        return _posted(self._session.post(url, data=body, headers=headers), refusal)
 
     def post_provider(
         self, provider: Provider, url: str, body: bytes, headers: Mapping[str, str]

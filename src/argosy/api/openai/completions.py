@@ -4,31 +4,31 @@ import asyncio
 from time import perf_counter
 from typing import Any
 
-import structlog
-
 from argosy.api.auth import caller_of
 from argosy.api.errors import fault
+from argosy.api.faults import log_fault
 from argosy.api.metrics import Metrics
 from argosy.api.sse import Reply
+from argosy.api.watch import Watch
 from argosy.core import ArgosyError, Invalid, TooLarge, new_id
 from argosy.gateway import Gateway, Kind, parse
 from argosy.identity import KeyRing
 
 BODY_BYTES_MAX = 8 << 20
 _CLIENT_GONE = 499
-_log = structlog.get_logger()
 
 
 class Completions:
     """The data plane's door."""
 
-    def __init__(self, gateway: Gateway, keys: KeyRing, metrics: Metrics) -> None:
-        self._gateway, self._keys, self._metrics = gateway, keys, metrics
+    def __init__(self, gateway: Gateway, keys: KeyRing, metrics: Metrics, watch: Watch) -> None:
+        self._gateway, self._keys, self._metrics, self._watch = gateway, keys, metrics, watch
 
     async def __call__(self, kind: Kind, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request. Whatever happens, the client gets an answer or an error, and the metrics know of it."""
         request_id, started = new_id("req_"), perf_counter()
         reply = Reply(send, request_id)
+        self._watch.begun(kind.path, scope, reply.served)
         self._metrics.in_flight += 1
         try:
             await self._serve(kind, scope, receive, reply, request_id)
@@ -37,15 +37,16 @@ class Completions:
         except ClientGone:
             reply.status = _CLIENT_GONE
         except Exception as error:
-            _log.error("request.fault", request_id=request_id, path=kind.path, error=repr(type(error)), exc_info=True)
+            log_fault(request_id, kind.path, error)
             await reply.fail(fault())
         finally:
             self._metrics.in_flight -= 1
             self._metrics.observe("POST", kind.path, reply.status, perf_counter() - started)
+            self._watch.ended(kind.path, request_id, reply.served, reply.status, started)
 
     async def _serve(self, kind: Kind, scope: Any, receive: Any, reply: Reply, request_id: str) -> None:
-        caller = caller_of(scope, self._keys, "inference")
-        request = parse(kind, await _body(scope, receive))
+        reply.served.caller = caller = caller_of(scope, self._keys, "inference")
+        reply.served.request = request = parse(kind, await _body(scope, receive))
         async with _Presence(receive):
             if request.stream:
                 await self._gateway.stream(request, caller, request_id, reply.event, reply.served)
