@@ -12,16 +12,16 @@ class Watch:
 
     def __init__(self, gateway: Gateway, log: RequestLog | None) -> None:
         """``log``: None for no lines."""
-        self._numbers, self._tracing, self._log = gateway.numbers, gateway.tracing, log
+        self._gateway, self._log = gateway, log
 
     def begun(self, path: str, scope: Any, served: Served) -> None:
         """A request came."""
-        served.trace = self._tracing.begin(path, scope["headers"])
+        served.trace = self._gateway.tracing.begin(path, scope["headers"])
 
     def ended(self, path: str, request_id: str, served: Served, status: int, started: float) -> None:
         """Its response is over, or the client is gone. ``started``: by `time.perf_counter`."""
         report = report_of(path, request_id, served, status, started)
-        self._numbers.count(report, served.led_to)
+        self._gateway.numbers.count(report, served.led_to)
         if self._log is not None:
             self._log.add(report)
         if served.trace is not None:
