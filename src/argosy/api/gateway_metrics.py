@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from argosy.core.histogram import Histogram
 from argosy.gateway import Gateway
-from argosy.gateway.telemetry.histogram import Histogram
 from argosy.gateway.telemetry.numbers import ModelNumbers
 from argosy.gateway.telemetry.status import TargetStatus
 

@@ -10,9 +10,9 @@ from tests.gateway.engine import running_engine
 from tests.gateway.harness import QUESTION, running_api
 from tests.gateway.test_failover import KEY, offer, route
 
+from argosy.core.histogram import SECONDS, Histogram, quantile
 from argosy.gateway import Deadlines
 from argosy.gateway.telemetry import numbers as counted
-from argosy.gateway.telemetry.histogram import SECONDS, Histogram, quantile
 
 
 @pytest.fixture

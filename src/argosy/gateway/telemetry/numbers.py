@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from argosy.gateway.telemetry.histogram import TOKENS_PER_S, Histogram
+from argosy.core.histogram import TOKENS_PER_S, Histogram
 from argosy.gateway.telemetry.report import Report
 from argosy.serving import Route
 

@@ -7,10 +7,10 @@ from time import time
 import msgspec
 
 from argosy.billing import Journal
+from argosy.core.histogram import SECONDS
 from argosy.gateway.dispatch import Dispatch
 from argosy.gateway.health import HealthTable
 from argosy.gateway.routing import Offer, RouteTable
-from argosy.gateway.telemetry.histogram import SECONDS
 from argosy.gateway.telemetry.numbers import ModelNumbers, Numbers
 
 STARTED = time()
