@@ -100,7 +100,7 @@ def test_the_screen_fits_however_much_there_is(width, height):
     text = "\n".join(lines)
     assert "left alone 30 s" in text
     assert "more" in text
-    assert "arts:01m8adzgbvpp1kby9h3f0b0 " in text  # the end of a long name, which tells it from the others
+    assert "rts:01m8adzgbvpp1kby9h3f0b0 " in text  # the end of a long name, which tells it from the others
     assert sum("ft:" in line for line in lines) >= 3
 
 
