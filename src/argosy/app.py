@@ -74,8 +74,8 @@ def run_api(settings: Settings, fd: int | None) -> int:
     finally:
         shipper.stop()
         journal.close()
-        tracing.close()
         database.close()
+        tracing.close()
     return 0
 
 

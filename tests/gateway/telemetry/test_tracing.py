@@ -16,6 +16,7 @@ from tests.gateway.harness import running_api
 from tests.gateway.test_failover import KEY, offer, route
 
 from argosy.gateway import Deadlines
+from argosy.gateway.telemetry import spans
 from argosy.gateway.telemetry.spans import Spans
 from argosy.gateway.telemetry.tracing import Passing, open_tracing
 
@@ -123,10 +124,10 @@ async def test_every_ending_ends_its_spans_and_says_why_without_content(traced):
         assert (span.status.status_code is StatusCode.ERROR) is failed
         assert span.status.description is None
         assert not span.events
-    spans = [span for kind in traced.spans() for span in kind]
-    assert CANARY not in str([span.to_json() for span in spans])
-    assert traced.secret not in str([span.to_json() for span in spans])
-    assert spans[4].name == "POST /v1/chat/completions"
+    ended = [span for kind in traced.spans() for span in kind]
+    assert CANARY not in str([span.to_json() for span in ended])
+    assert traced.secret not in str([span.to_json() for span in ended])
+    assert ended[4].name == "POST /v1/chat/completions"
 
 
 async def test_an_unsampled_trace_makes_no_spans_and_says_so_to_upstreams(traced):
@@ -199,11 +200,31 @@ async def test_spans_arrive_at_a_collector(monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", environment["OTEL_EXPORTER_OTLP_ENDPOINT"])
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
     tracing = open_tracing(environment)
+    assert tracing.begin("/v1", [(b"traceparent", TRACEPARENT.encode())]).id == TRACE
     tracing.begin("/v1/chat/completions", [])._span.end()
     await asyncio.to_thread(tracing.close)
     await runner.cleanup()
     [(path, message)] = came
     assert path == "/v1/traces"
-    [spans] = message.resource_spans
-    assert {one.key: one.value.string_value for one in spans.resource.attributes}["service.name"] == "argosy"
-    assert spans.scope_spans[0].spans[0].name == "POST /v1/chat/completions"
+    [sent] = message.resource_spans
+    assert {one.key: one.value.string_value for one in sent.resource.attributes}["service.name"] == "argosy"
+    assert sent.scope_spans[0].spans[0].name == "POST /v1/chat/completions"
+
+
+async def test_a_collector_that_takes_nothing_does_not_keep_the_process(monkeypatch):
+    server = await asyncio.start_server(lambda *_: asyncio.sleep(30), "127.0.0.1", 0)
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"}
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", environment["OTEL_EXPORTER_OTLP_ENDPOINT"])
+    monkeypatch.setattr(spans, "_CLOSE_S", 0.2)
+    tracing = open_tracing(environment)
+    tracing.begin("/v1/chat/completions", [])._span.end()
+    await asyncio.wait_for(asyncio.to_thread(tracing.close), 2)
+    server.close()
+
+
+async def test_the_standard_variables_choose_what_is_sampled(monkeypatch):
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    tracing = open_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"})
+    assert not tracing.begin("/v1/chat/completions", [])._span.is_recording()
+    tracing.close()

@@ -5,6 +5,7 @@ a child by the conventions of HTTP clients, so that no token is told of twice. N
 no keys, no name that a client made up.
 """
 
+import threading
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from argosy.serving import Route
 
 OPERATIONS = {Kind.CHAT: "chat", Kind.TEXT: "text_completion", Kind.EMBEDDING: "embeddings", Kind.RERANK: "rerank"}
 """``gen_ai.operation.name``; the conventions have no name for the last."""
+_CLOSE_S = 2.0
 _OWN = "argosy"
 """``gen_ai.provider.name`` of our own engines."""
 _QUIET = frozenset(("answered", "client_gone"))
@@ -50,8 +52,10 @@ class Spans:
         return RequestSpan(self._tracer, span)
 
     def close(self) -> None:
-        """Send what is not sent yet, for some seconds."""
-        self._provider.shutdown()
+        """Send what is not sent yet, but do not wait long for a collector that does not take it."""
+        sending = threading.Thread(target=self._provider.shutdown, name="spans", daemon=True)
+        sending.start()
+        sending.join(_CLOSE_S)
 
 
 class RequestSpan:
