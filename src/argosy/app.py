@@ -69,6 +69,8 @@ def run_api(settings: Settings, fd: int | None) -> int:
     tracing = open_tracing()
     gateway = Gateway(database, keys, journal, vault=vault, tracing=tracing)
     shipper.start()
+    # uvicorn raises the signal again that made it end: as an exception, so that what follows is not cut off.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         uvloop.run(serve(create_app(platform, gateway, lambda: _not_ready(database)), [listener]))
     finally:
