@@ -140,6 +140,7 @@ async def test_an_answer_that_was_cut_says_so_although_its_status_was_good(api, 
     await post(api, {**ASK, "stream": True})
     [line], _ = await lines(capsys, 1)
     assert (line["status"], line["error"], line["outcome"]) == (200, "engine_failed", "upstream_cut")
+    assert line["level"] == "error"
 
 
 async def test_lines_that_nobody_takes_have_a_bound(served_report):

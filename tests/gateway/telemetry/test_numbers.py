@@ -1,7 +1,11 @@
 """What is counted, told to Prometheus and to administrators: right, bounded, and without anyone else's names."""
 
 import asyncio
+import itertools
 import re
+import sys
+import threading
+from dataclasses import replace
 
 import httpx
 import openai
@@ -11,8 +15,9 @@ from tests.gateway.harness import QUESTION, running_api
 from tests.gateway.test_failover import KEY, offer, route
 
 from argosy.core.histogram import SECONDS, Histogram, quantile
-from argosy.gateway import Deadlines
+from argosy.gateway import Deadlines, Served
 from argosy.gateway.telemetry import numbers as counted
+from argosy.gateway.telemetry.report import report_of
 
 
 @pytest.fixture
@@ -57,9 +62,10 @@ async def test_first_bytes_speed_and_attempts_are_measured(api):
 
 
 async def test_a_client_cannot_make_series_with_names_of_its_own(api):
-    for number in range(30):
-        with pytest.raises(openai.NotFoundError):
-            await api.ask(model=f"made-up-{number}")
+    async with httpx.AsyncClient(headers={"authorization": f"Bearer {api.secret}"}) as http:
+        for number in range(30):
+            body = {"model": f"made-up-{number}", "messages": QUESTION}
+            assert (await http.post(f"{api.url}/v1/chat/completions", json=body)).status_code == 404
     await api.ask(model="ft:tiny:argosy:mine:1")
     text = await metrics(api)
     assert "made-up" not in text
@@ -137,6 +143,34 @@ async def test_what_is_under_way_is_seen_and_is_gone_afterwards(api):
     await asked
     told = await status(api)
     assert (told["in_flight"], told["targets"][0]["in_flight"]) == (0, 0)
+
+
+async def test_looking_while_requests_go_on_never_fails(api):
+    """Others look from another thread, at counts that grow under their eyes."""
+    numbers, led_to = api.gateway.numbers, api.routes[0]
+    ending = threading.Event()
+
+    def grow():
+        for number in itertools.count():
+            if ending.is_set():
+                return
+            report = report_of("/v1/completions", "req_1", Served(error=f"code_{number}"), 400, 0.0)
+            numbers.count(report, replace(led_to, model=f"model-{number % 50}"))
+            numbers.attempts["tiny", f"code_{number}"] += 1
+
+    growing, interval = threading.Thread(target=grow), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    growing.start()
+    try:
+        while len(numbers.attempts) < 100:
+            await asyncio.sleep(0)
+        for _ in range(15):
+            api.gateway.status(api.project_id)
+            numbers.by(lambda _, one: one.base_model)
+    finally:
+        ending.set()
+        growing.join()
+        sys.setswitchinterval(interval)
 
 
 def test_percentiles_are_near_the_truth():

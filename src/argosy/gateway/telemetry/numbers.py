@@ -11,6 +11,9 @@ from argosy.serving import Route
 MODELS_MAX = 1000
 """Models that are counted on their own; those that come after them are counted with the model they are tuned from."""
 
+_TOOK_MS_MIN = 1.0
+"""A streamed answer that came all at once, such as a tool call, has no speed."""
+
 
 @dataclass(slots=True)
 class ModelNumbers:
@@ -43,13 +46,13 @@ class ModelNumbers:
         if report.status == 200 and report.first_byte_ms is not None:
             (self.first_byte if report.stream else self.whole).observe(report.first_byte_ms / 1000)
             took_ms = report.total_ms - report.first_byte_ms
-            if report.stream and report.completion_tokens > 1 and took_ms > 0:
+            if report.stream and report.completion_tokens > 1 and took_ms >= _TOOK_MS_MIN:
                 self.speed.observe((report.completion_tokens - 1) * 1000 / took_ms)
 
     def add(self, other: "ModelNumbers") -> None:
         """Add all that another one has counted."""
         self.requests += other.requests
-        self.errors.update(other.errors)
+        self.errors.update(other.errors.copy())  # requests go on meanwhile, in another thread
         self.prompt_tokens += other.prompt_tokens
         self.cached_tokens += other.cached_tokens
         self.completion_tokens += other.completion_tokens

@@ -53,7 +53,7 @@ def report_of(path: str, request_id: str, served: Served, status: int, started: 
     caller, request, usage = served.caller, served.request, served.usage
     first = served.first_byte_at
     return Report(
-        level="error" if status >= 500 else "info",
+        level="error" if status >= 500 or (served.error and status == 200) else "info",
         timestamp=datetime.now(UTC),
         request_id=request_id,
         project_id=caller.project_id if caller else None,

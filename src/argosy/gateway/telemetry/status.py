@@ -76,7 +76,7 @@ def read_status(numbers: Numbers, table: RouteTable, dispatch: Dispatch, journal
         started_at=int(STARTED),
         requests=numbers.requests,
         errors=dict(numbers.errors),
-        attempts=[(*key, count) for key, count in numbers.attempts.items()],
+        attempts=[(*key, count) for key, count in numbers.attempts.copy().items()],
         extra_attempts={"spent": dispatch.budget.spent, "refused": dispatch.budget.refused},
         journal={"unshipped": journal.unshipped, "open_requests": journal.open_requests},
         models=_models(numbers, project_id),
