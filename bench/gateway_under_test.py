@@ -1,9 +1,11 @@
 """Our API alone, in a home of its own, with one route to an engine: all features on, the fsynced journal among them.
 
-usage: gateway_under_test.py ENGINE_URL. Prints its URL and a key as JSON.
+usage: gateway_under_test.py ENGINE_URL. Prints its URL and a key as JSON; its log then goes to a file, as under the
+supervisor. ARGOSY_REQUEST_LOG=off and OTEL_EXPORTER_OTLP_ENDPOINT have their usual meaning.
 """
 
 import json
+import os
 import socket
 import sys
 import tempfile
@@ -16,6 +18,7 @@ from argosy.billing import Journal, Shipper, current_prices, ensure_price
 from argosy.core import Settings
 from argosy.gateway import Gateway, RouteTable
 from argosy.gateway.routing import Configuration
+from argosy.gateway.telemetry.tracing import open_tracing
 from argosy.identity import KeyRing, bootstrap
 from argosy.runtime import Blobs, Database, metadata
 from argosy.serving import Route
@@ -40,10 +43,11 @@ def main(engine_url: str) -> None:
         keys, journal = KeyRing(database), Journal(home / "journal")
         shipper = Shipper(journal, database)
         table = RouteTable(database, lambda tx: Configuration([route], current_prices(tx)))
-        gateway = Gateway(database, keys, journal, table=table)
-        app = create_app(Platform(Settings.read({}, home=home), database, Blobs(home / "blobs"), keys), gateway)
+        gateway = Gateway(database, keys, journal, table=table, tracing=open_tracing())
+        app = create_app(Platform(Settings.read(home=home), database, Blobs(home / "blobs"), keys), gateway)
         listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
         print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}", "key": secret}), flush=True)
+        os.dup2(os.open(home / "api.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
         shipper.start()
         try:
             uvloop.run(serve(app, [listener]))

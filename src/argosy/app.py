@@ -15,6 +15,7 @@ from argosy.batches import Batcher
 from argosy.billing import Journal, Shipper, recover
 from argosy.core import Settings
 from argosy.gateway import Gateway
+from argosy.gateway.telemetry.tracing import open_tracing
 from argosy.identity import KeyRing, bootstrap, create_key, default_project, list_keys, revoke_key
 from argosy.runtime import Blobs, Database, open_vault
 from argosy.runtime.heartbeats import seconds_since_beat
@@ -66,14 +67,18 @@ def run_api(settings: Settings, fd: int | None) -> int:
     keys = KeyRing(database)
     vault = open_vault(settings.home)
     platform = Platform(settings, database, Blobs(settings.home / "blobs"), keys, shipper, vault)
-    gateway = Gateway(database, keys, journal, vault=vault)
+    tracing = open_tracing()
+    gateway = Gateway(database, keys, journal, vault=vault, tracing=tracing)
     shipper.start()
+    # uvicorn raises the signal again that made it end: as an exception, so that what follows is not cut off.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         uvloop.run(serve(create_app(platform, gateway, lambda: _not_ready(database)), [listener]))
     finally:
         shipper.stop()
         journal.close()
         database.close()
+        tracing.close()
     return 0
 
 

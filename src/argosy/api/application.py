@@ -7,7 +7,6 @@ from time import perf_counter
 from types import ModuleType
 from typing import Any
 
-import structlog
 from fastapi import APIRouter, FastAPI
 
 import argosy
@@ -15,23 +14,30 @@ from argosy.api import health, openai, platform
 from argosy.api.context import Platform
 from argosy.api.errors import handle_errors
 from argosy.api.exchange import Wire
+from argosy.api.faults import log_fault
 from argosy.api.metrics import Metrics
 from argosy.api.openai.completions import Completions
 from argosy.api.openapi import describe_completions
+from argosy.api.request_log import RequestLog
+from argosy.api.watch import Watch
 from argosy.api.wires import all_wires
 from argosy.core import new_id
 from argosy.gateway import Gateway
-
-_log = structlog.get_logger()
 
 
 class Application:
     """An ASGI application. `control` is its FastAPI part."""
 
     def __init__(
-        self, control: FastAPI, gateway: Gateway, completions: Completions, wires: Iterable[Wire], metrics: Metrics
+        self,
+        control: FastAPI,
+        gateway: Gateway,
+        completions: Completions,
+        wires: Iterable[Wire],
+        metrics: Metrics,
+        request_log: RequestLog | None,
     ) -> None:
-        self.control, self.gateway = control, gateway
+        self.control, self.gateway, self.request_log = control, gateway, request_log
         self._completions, self._metrics = completions, metrics
         self._wires = {wire.path: wire for wire in wires}
 
@@ -60,9 +66,7 @@ class Application:
         try:
             await self.control(scope, receive, send_named)
         except Exception as error:  # answered already, by the handler in `errors`; here it is only logged
-            _log.error(
-                "request.fault", request_id=request_id, path=scope["path"], error=repr(type(error)), exc_info=True
-            )
+            log_fault(request_id, scope["path"], error)
         finally:
             path = getattr(scope.get("route"), "path", "unknown")
             self._metrics.observe(scope["method"], path, status, perf_counter() - started)
@@ -84,8 +88,10 @@ def create_app(
         for router in _routers(package):
             control.include_router(router)
     describe_completions(control)
-    completions = Completions(gateway, platform_parts.keys, metrics, platform_parts.vault)
-    return Application(control, gateway, completions, all_wires(platform_parts.database), metrics)
+    request_log = RequestLog() if platform_parts.settings.request_log else None
+    watch = Watch(gateway, request_log)
+    completions = Completions(gateway, platform_parts.keys, metrics, watch, platform_parts.vault)
+    return Application(control, gateway, completions, all_wires(platform_parts.database), metrics, request_log)
 
 
 def _routers(package: ModuleType) -> list[APIRouter]:

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from argosy.api.gateway_metrics import GatewayMetrics
 from argosy.gateway import Gateway
 
 _SECONDS = (0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -34,6 +35,7 @@ class Metrics(Collector):
         )
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._registry.register(self)
+        self._registry.register(GatewayMetrics(gateway))
 
     def observe(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count one response. ``path`` is a route's template, so that there are only so many."""

@@ -49,3 +49,5 @@ async def serve(app: Application, sockets: Sequence[socket.socket]) -> None:
         await make_server(app).serve(sockets=list(sockets))
     finally:
         await app.gateway.stop()
+        if app.request_log is not None:
+            app.request_log.close()

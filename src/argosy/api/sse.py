@@ -1,6 +1,7 @@
 """Answers on the raw ASGI wire: whole, as server-sent events, or as an error, in-band after the first byte."""
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 from argosy.api.errors import body_of, headers_of, status_of
@@ -46,6 +47,7 @@ class Reply:
 
     async def fail(self, error: ArgosyError) -> None:
         """Tell of an error: by status if nothing went out yet, else as the last event, with no [DONE] after it."""
+        self.served.error = error.code
         if self.status:
             await self._send({"type": "http.response.body", "body": self.failed(error)})
         else:
@@ -62,7 +64,7 @@ class Reply:
     async def _head(
         self, status: int, content_type: bytes, more: list[tuple[bytes, bytes]], headers: dict[str, str]
     ) -> None:
-        self.status = status
+        self.status, self.served.first_byte_at = status, perf_counter()
         named = [(name.encode(), value.encode()) for name, value in (headers | self.limits()).items()]
         start = [(b"content-type", content_type), (b"x-request-id", self._id), *more, *named]
         if self.served.attempts:

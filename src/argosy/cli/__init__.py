@@ -21,6 +21,7 @@ from argosy.cli import (
     platform,
     providers,
     routes,
+    top,
     tune,
 )
 
@@ -51,6 +52,7 @@ app.command("jobs")(tune.jobs)
 app.command("chat")(chat.chat)
 app.command("usage")(money.usage)
 app.command("invoice")(money.invoice)
+app.command("top")(top.top)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.add_typer(keys.app, name="keys")

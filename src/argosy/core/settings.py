@@ -30,6 +30,8 @@ class Settings:
     """Lines of batches in flight at once, of all projects together. ``ARGOSY_BATCH_CONCURRENCY``."""
     batch_discount: int = 50
     """Percent that a line of a batch costs less than the same request. ``ARGOSY_BATCH_DISCOUNT``."""
+    request_log: bool = True
+    """Whether each completion gets a line in the log. ``ARGOSY_REQUEST_LOG``, ``on`` or ``off``."""
     admin_key: str | None = None
     """Secret of the first administrator key. ``ARGOSY_ADMIN_KEY``; without it one is made and printed once."""
 
@@ -54,6 +56,7 @@ class Settings:
             api_url=environment.get("ARGOSY_API_URL") or None,
             batch_concurrency=_whole(environment, "ARGOSY_BATCH_CONCURRENCY", 16, 1, 1024),
             batch_discount=_whole(environment, "ARGOSY_BATCH_DISCOUNT", 50, 0, 100),
+            request_log=_switch("ARGOSY_REQUEST_LOG", environment.get("ARGOSY_REQUEST_LOG") or "on"),
             admin_key=environment.get("ARGOSY_ADMIN_KEY") or None,
         )
 
@@ -69,6 +72,7 @@ class Settings:
             "ARGOSY_BATCH_CONCURRENCY": str(self.batch_concurrency),
             "ARGOSY_BATCH_DISCOUNT": str(self.batch_discount),
             "ARGOSY_MACHINE_PRICE": format_money(*self.machine_price) if self.machine_price else "",
+            "ARGOSY_REQUEST_LOG": "on" if self.request_log else "off",
         }
 
     @property
@@ -91,6 +95,13 @@ def _whole(environment: Mapping[str, str], name: str, default: int, low: int, hi
     if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
         raise ValueError(f"{name} must be a whole number from {low} to {high}, not {text!r}")
     return int(text)
+
+
+def _switch(name: str, text: str) -> bool:
+    """Raises ValueError for anything but ``on`` and ``off``."""
+    if text not in ("on", "off"):
+        raise ValueError(f"{name} must be 'on' or 'off', not {text!r}")
+    return text == "on"
 
 
 def _gibibytes(text: str | None) -> int | None:

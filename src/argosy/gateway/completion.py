@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any, TypeVar
 
 from argosy.billing import Intent, Journal
@@ -18,6 +19,9 @@ from argosy.gateway.refresh import Refresher
 from argosy.gateway.relay import Deadlines, Relay
 from argosy.gateway.requests import Request
 from argosy.gateway.routing import Offer, RouteTable, check_kind
+from argosy.gateway.telemetry.numbers import Numbers
+from argosy.gateway.telemetry.status import Status, read_status
+from argosy.gateway.telemetry.tracing import Passing, Tracing
 from argosy.gateway.trip import Call
 from argosy.identity import Caller, KeyRing
 from argosy.runtime import Database, Vault
@@ -38,14 +42,15 @@ class Gateway:
         table: RouteTable | None = None,
         deadlines: Deadlines | None = None,
         vault: Vault | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         deadlines = deadlines or Deadlines()
         self._table = table or RouteTable(database, vault=vault)
         self._journal = journal
         self._relay = Relay(deadlines)
-        self.admission = Admission()
-        self._dispatch = Dispatch(self._table, self._relay, deadlines, self.admission)
-        self.limits = RateLimits(database)
+        self.admission, self.limits = Admission(), RateLimits(database)
+        self.numbers, self.tracing = Numbers(), tracing or Passing()
+        self._dispatch = Dispatch(self._table, self._relay, deadlines, self.admission, self.numbers.attempts)
         self._refresher = Refresher([keys.refresh, self._table.refresh, self.limits.refresh])
         self.tokens: Counter[str] = Counter()
         """Tokens of all outcomes so far, by kind: prompt, cached, completion."""
@@ -76,6 +81,12 @@ class Gateway:
     def limit_headers(self, caller: Caller, model: str) -> dict[str, str]:
         """What to tell a caller of its limits at a model; nothing where it has none."""
         return self.limits.headers(caller, self._table.resolve(caller.project_id, model))
+
+    def status(self, project_id: str) -> Status:
+        """How it does now, its models by the names that the project may know."""
+        found = read_status(self.numbers, self._table, self._dispatch, self._journal, project_id)
+        found.outcomes, found.resumed = dict(self.outcomes), self.resumed
+        return found
 
     async def answer(self, request: Request, caller: Caller, request_id: str, served: Served | None = None) -> bytes:
         """The whole answer as JSON. Cancelling it tells the engine to stop. Raises the errors of `argosy.core`.
@@ -140,14 +151,16 @@ class Gateway:
 
         Raises NotFound, Invalid, and Unavailable without a price.
         """
+        asked = request.model
         if (meant := self._table.resolve(caller.project_id, request.model)) != request.model:
             request = request.named(meant)
         plan = self._table.plan(request, caller)
         offer = self._table.find(caller.project_id, plan.models[0])
         check_kind(request, offer.route.modality)
+        served.asked, served.route, served.led_to = asked, plan.route, offer.route
         parts = [Part() for _ in range(request.parts)]
         intent = _intent(request, caller, request_id, offer, plan.route)
-        meter = Meter(self._journal, intent, parts, request.n, self._ended)
+        meter = Meter(self._journal, intent, parts, request.n, partial(self._ended, served))
         return Call(request_id, caller.project_id, request, meter, plan, served)
 
     async def _settled(self, call: Call, work: Callable[[], Awaitable[T]]) -> T:
@@ -169,7 +182,8 @@ class Gateway:
         call.meter.settle("complete")
         return result
 
-    def _ended(self, outcome: str, usage: Usage) -> None:
+    def _ended(self, served: Served, outcome: str, usage: Usage, estimated: bool) -> None:
+        served.outcome, served.usage, served.estimated = outcome, usage, estimated
         self.outcomes[outcome] += 1
         self.tokens["prompt"] += usage.prompt
         self.tokens["cached"] += usage.cached

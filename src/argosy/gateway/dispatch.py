@@ -6,7 +6,8 @@ What may be asked next is the trip's to say (`trip.py`); here are the wire, the 
 import asyncio
 import contextlib
 import math
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from argosy.core import ArgosyError, Invalid, RateLimited, Unavailable, UpstreamFailed
@@ -18,6 +19,7 @@ from argosy.gateway.health import HealthTable, RetryBudget
 from argosy.gateway.relay import AskedToWait, Deadlines, Lost, NotReached, Relay, Response
 from argosy.gateway.requests import Request
 from argosy.gateway.routing import Offer, RouteTable
+from argosy.gateway.telemetry.attempt import Attempted
 from argosy.gateway.trip import Call, Trip
 
 Send = Callable[[bytes], Awaitable[None]]
@@ -30,8 +32,17 @@ T = TypeVar("T")
 class Dispatch:
     """Runs parts. All of its methods raise the errors of `argosy.core`."""
 
-    def __init__(self, table: RouteTable, relay: Relay, deadlines: Deadlines, admission: Admission) -> None:
+    def __init__(
+        self,
+        table: RouteTable,
+        relay: Relay,
+        deadlines: Deadlines,
+        admission: Admission,
+        attempts: Counter[tuple[str, str]],
+    ) -> None:
+        """``attempts`` counts them, see `Numbers`."""
         self._table, self._relay, self._deadlines, self._admission = table, relay, deadlines, admission
+        self._attempts = attempts
         self._refreshing: asyncio.Future[bool] | None = None
         self.health, self.budget = HealthTable(), RetryBudget()
 
@@ -89,7 +100,8 @@ class Dispatch:
                 try:
                     async with self._place(trip, offer):
                         trip.begin(offer)
-                        return await self._ask(trip, offer, attempt, give_up_at)
+                        with Attempted(self._attempts, trip, offer):
+                            return await self._ask(trip, offer, attempt, give_up_at)
                 except NotReached:
                     trip.not_reached(offer)
                 except Lost:
@@ -124,7 +136,7 @@ class Dispatch:
         try:
             until = min(begun_at + wait, give_up_at)
             async with asyncio.timeout_at(until if patience else None) as limit:
-                async with self._posted(trip.request, offer, trip.index) as response:
+                async with self._posted(trip.request, offer, trip.index, trip.trace_headers) as response:
                     return await attempt(trip, response, came)
         except TimeoutError:
             health.failed(trial, self.health.clock())
@@ -173,13 +185,15 @@ class Dispatch:
             target, cap = route.replica_id, route.slots
         return self._admission.slot(target, cap, call.project_id, batch=call.request.batch, firm=firm)
 
-    def _posted(self, request: Request, offer: Offer, index: int) -> contextlib.AbstractAsyncContextManager[Response]:
+    def _posted(
+        self, request: Request, offer: Offer, index: int, trace: Mapping[str, str]
+    ) -> contextlib.AbstractAsyncContextManager[Response]:
         route = offer.route
         if route.provider:
             url = route.url + request.kind.path.removeprefix("/v1")
             body = request.provider_body(route.provider_model, index)
-            return self._relay.post_provider(route.provider, url, body, offer.headers)
-        return self._relay.post(route.url + request.kind.path, request.upstream_body(offer.members, index))
+            return self._relay.post_provider(route.provider, url, body, {**offer.headers, **trace})
+        return self._relay.post(route.url + request.kind.path, request.upstream_body(offer.members, index), trace)
 
 
 def _too_late() -> UpstreamFailed:

@@ -114,6 +114,10 @@ class HealthTable:
             found = self._known[endpoint] = Health()
         return found
 
+    def find(self, endpoint: str) -> Health | None:
+        """What is known of an endpoint, without beginning to know of it."""
+        return self._known.get(endpoint)
+
     def best(self, candidates: Sequence[T], endpoint: Callable[[T], str]) -> T | None:
         """One that is available: the better of two drawn at random (Mitzenmacher 2001); None if there is none."""
         at = self.clock()

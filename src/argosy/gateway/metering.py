@@ -64,8 +64,8 @@ class Meter:
     parts: list[Part]
     copies: int
     """Parts that share one prompt, which is counted once."""
-    ended: Callable[[str, Usage], None]
-    """Told of the outcome, for the metrics."""
+    ended: Callable[[str, Usage, bool], None]
+    """Told of the outcome and whether its usage is estimated, for the metrics."""
     durable: "asyncio.Future[None]" = field(init=False)
     dispatched: bool = False
     """Whether any engine was given the request."""
@@ -116,7 +116,7 @@ class Meter:
         if not self.dispatched or self._undelivered(outcome):
             if not self.refused:
                 self.journal.void(self.intent.id)
-            usage = Usage(0, 0, 0)
+            usage, estimated = Usage(0, 0, 0), False
         else:
             usage, estimated = self.totals()
             self.journal.outcome(
@@ -132,7 +132,7 @@ class Meter:
             )
         if self.used:
             self.used(usage.prompt + usage.completion, self.dispatched)
-        self.ended(outcome, usage)
+        self.ended(outcome, usage, estimated)
 
     def _undelivered(self, outcome: str) -> bool:
         """Whether nothing went out: a failure before the first byte, or a batch's line without its whole answer."""

@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from argosy.gateway.metering import Usage
+from argosy.gateway.requests import Request
 from argosy.gateway.route_spec import Patience
+from argosy.gateway.telemetry.tracing import Trace
+from argosy.identity import Caller
+from argosy.serving import Route
 
 ATTEMPTS = 3
 """Endpoints that a request without a route may be sent to: the replicas of its one model."""
@@ -24,9 +29,24 @@ class Plan:
 
 @dataclass(slots=True)
 class Served:
-    """Who answered, for the response's headers. Filled in while the request is on its way."""
+    """Who answered, for the response's headers, and all else that is told of a request. Filled in on its way."""
 
     target: str = ""
     attempts: int = 0
     resumed: int = 0
     """How often the answer was cut and carried on."""
+    caller: Caller | None = None
+    request: Request | None = None
+    asked: str = ""
+    """The name it was asked by, once that is known to lead somewhere."""
+    route: str = ""
+    led_to: Route | None = None
+    """What that name leads to: first by plan, then as it was asked last."""
+    outcome: str = ""
+    usage: Usage | None = None
+    estimated: bool = False
+    first_byte_at: float = 0.0
+    """By `time.perf_counter`; 0 as long as nothing went out."""
+    error: str = ""
+    """Its code."""
+    trace: Trace | None = None

@@ -57,12 +57,12 @@ class Relay:
         for pool in (self._engines, *self._providers.values()):
             pool.stop()
 
-    def post(self, url: str, body: bytes) -> AbstractAsyncContextManager[Response]:
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Response]:
         """An engine's good answer, its body yet unread.
 
         Raises NotReached, Lost, or what the caller is to be told. The block may raise Lost too, when reading fails.
         """
-        return _Posted(self._engines.post(url, body), refusal)
+        return _Posted(self._engines.post(url, body, headers), refusal)
 
     def post_provider(
         self, provider: Provider, url: str, body: bytes, headers: Mapping[str, str]

@@ -5,6 +5,7 @@ import contextlib
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import structlog
 
@@ -151,6 +152,10 @@ class RouteTable:
                 retry_after_s=30,
             )
         return offers[0]
+
+    def every_offer(self) -> Iterator[Offer]:
+        """All there are, whoever may use them."""
+        return chain.from_iterable(self._offers.values())
 
     def offers(self, project_id: str, model: str) -> Sequence[Offer]:
         """All replicas of a model that the project may use and that has a price, or one that leads nowhere yet."""

@@ -5,7 +5,7 @@ attempts stay within the budget; an answer that has begun is only carried on, by
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from argosy.core import ArgosyError, Invalid, Unavailable, UpstreamFailed
@@ -43,6 +43,8 @@ class Trip:
     budget: RetryBudget
     request: Request = field(init=False)
     """As it goes out next: by the name of its target, with what was delivered at its end."""
+    trace_headers: Mapping[str, str] = field(default_factory=dict)
+    """What tells the upstream which trace its attempt is part of."""
     delivered: list[bytes] = field(default_factory=list)
     """Events that went out to the client, as long as the answer might have to be carried on."""
     _attempts: int = 0

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-import structlog
-
 from argosy.api.auth import authorization
 from argosy.api.errors import fault
 from argosy.api.exchange import Exchange, Wire
+from argosy.api.faults import log_fault
 from argosy.api.metrics import Metrics
 from argosy.api.openai.priority import prioritised
+from argosy.api.watch import Watch
 from argosy.api.wire import BODY_BYTES_MAX, GONE
 from argosy.batches import Grant, read_grant
 from argosy.core import ArgosyError, Invalid, TooLarge, new_id
@@ -20,21 +20,23 @@ from argosy.identity import KeyRing
 from argosy.runtime import Vault
 
 _CLIENT_GONE = 499
-_log = structlog.get_logger()
 
 
 class Completions:
     """The data plane's door."""
 
-    def __init__(self, gateway: Gateway, keys: KeyRing, metrics: Metrics, vault: Vault | None = None) -> None:
+    def __init__(
+        self, gateway: Gateway, keys: KeyRing, metrics: Metrics, watch: Watch, vault: Vault | None = None
+    ) -> None:
         """``vault`` opens the grants of batches' lines; without one there are none."""
-        self._gateway, self._keys, self._metrics, self._vault = gateway, keys, metrics, vault
+        self._gateway, self._keys, self._metrics, self._watch, self._vault = gateway, keys, metrics, watch, vault
 
     async def __call__(self, wire: Wire, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request. Whatever happens, the client gets an answer or an error, and the metrics know of it."""
         grant = read_grant(self._vault, authorization(scope))
         request_id, started = grant.request_id if grant else new_id("req_"), perf_counter()
         reply = wire.open(send, request_id)
+        self._watch.begun(wire.path, scope, reply.served)
         self._metrics.in_flight += 1
         try:
             await self._serve(scope, receive, reply, request_id, grant)
@@ -43,15 +45,17 @@ class Completions:
         except ClientGone:
             reply.status = _CLIENT_GONE
         except Exception as error:
-            _log.error("request.fault", request_id=request_id, path=wire.path, error=repr(type(error)), exc_info=True)
+            log_fault(request_id, wire.path, error)
             await reply.fail(fault())
         finally:
             self._metrics.in_flight -= 1
             self._metrics.observe("POST", wire.path, reply.status, perf_counter() - started)
+            self._watch.ended(wire.path, request_id, reply.served, reply.status, started)
 
     async def _serve(self, scope: Any, receive: Any, reply: Exchange, request_id: str, grant: Grant | None) -> None:
-        caller = grant.caller if grant else reply.caller(scope, self._keys)
+        reply.served.caller = caller = grant.caller if grant else reply.caller(scope, self._keys)
         request = prioritised(await reply.read(await _body(scope, receive), caller), scope)
+        reply.served.request = request
         reply.limits = lambda: self._gateway.limit_headers(caller, request.model)
         async with _Presence(scope, receive):
             if request.stream:
