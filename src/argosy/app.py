@@ -14,8 +14,9 @@ from argosy.api import Platform, create_app, serve
 from argosy.billing import Journal, Shipper, recover
 from argosy.core import Settings
 from argosy.gateway import Gateway
+from argosy.gateway.cache import AnswerCache
 from argosy.identity import KeyRing, bootstrap, create_key, default_project, list_keys, revoke_key
-from argosy.runtime import Blobs, Database, open_vault
+from argosy.runtime import Blobs, Database, Vault, open_vault
 from argosy.runtime.heartbeats import seconds_since_beat
 from argosy.runtime.jobs import Jobs
 from argosy.runtime.logs import configure_logs
@@ -65,7 +66,7 @@ def run_api(settings: Settings, fd: int | None) -> int:
     keys = KeyRing(database)
     vault = open_vault(settings.home)
     platform = Platform(settings, database, Blobs(settings.home / "blobs"), keys, shipper, vault)
-    gateway = Gateway(database, keys, journal, vault=vault)
+    gateway = Gateway(database, keys, journal, vault=vault, cache=_answer_cache(settings, vault))
     shipper.start()
     try:
         uvloop.run(serve(create_app(platform, gateway, lambda: _not_ready(database)), [listener]))
@@ -74,6 +75,19 @@ def run_api(settings: Settings, fd: int | None) -> int:
         journal.close()
         database.close()
     return 0
+
+
+def _answer_cache(settings: Settings, vault: Vault) -> AnswerCache | None:
+    """The kept answers of a home, None if it keeps none."""
+    if not settings.cache_mb:
+        return None
+    return AnswerCache(
+        settings.home / "cache.sqlite",
+        vault,
+        bytes_max=settings.cache_mb << 20,
+        ttl_s=settings.cache_ttl_s,
+        charge_percent=settings.cache_charge_percent,
+    )
 
 
 def run_worker(settings: Settings) -> int:

@@ -16,6 +16,7 @@ from argosy.api.server import make_server
 from argosy.billing import Journal, UsageEvent, ensure_price
 from argosy.core import Settings
 from argosy.gateway import Deadlines, Gateway, RouteTable
+from argosy.gateway.cache import AnswerCache
 from argosy.gateway.routing import Configuration, read_configuration
 from argosy.identity import KeyRing, bootstrap, create_key, create_project
 from argosy.runtime import Blobs, Database, bump_version, metadata, open_vault
@@ -112,7 +113,8 @@ async def running_api(home: Path, deadlines: Deadlines | None = None) -> AsyncIt
         ]
         vault = open_vault(home, {})
         table = RouteTable(database, lambda tx: _configuration(tx, routes), vault)
-        gateway = Gateway(database, keys, journal, table=table, deadlines=deadlines)
+        cache = AnswerCache(home / "cache.sqlite", vault, bytes_max=1 << 22, ttl_s=60)
+        gateway = Gateway(database, keys, journal, table=table, deadlines=deadlines, cache=cache)
         platform = Platform(Settings.read({}, home=home), database, Blobs(home / "blobs"), keys, vault=vault)
         listener = socket.create_server(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -21,6 +21,8 @@ ALLOWED = {
     "argosy.catalog.store.all_aliases",
     # So is a route: it holds for its organization alone.
     "argosy.gateway.store.all_routes",
+    # What each project said of its own answers.
+    "argosy.gateway.cache.store.all_modes",
     # The catalog is the platform's; what a project made of a model is its own.
     "argosy.catalog.store.remove_card",
     "argosy.catalog.store.load_cards",

@@ -59,3 +59,22 @@ class Metrics(Collector):
         for outcome, count in self._gateway.outcomes.items():
             outcomes.add_metric([outcome], count)
         yield outcomes
+        yield from _of_cache(self._gateway)
+
+
+def _of_cache(gateway: Gateway) -> Iterator[Metric]:
+    if gateway.cache is None:
+        return
+    results = CounterMetricFamily(
+        "argosy_cache",
+        "Kept answers: requests that found one (hit), did not (miss) or drew at random (bypass), entries written "
+        "(stored), and what could not be done (failed).",
+        labels=["result"],
+    )
+    for result, count in gateway.cache.counts.items():
+        results.add_metric([result], count)
+    yield results
+    saved = CounterMetricFamily("argosy_cache_saved_tokens", "Tokens that hits saved, by kind.", labels=["kind"])
+    for kind, count in gateway.cache.saved.items():
+        saved.add_metric([kind], count)
+    yield saved

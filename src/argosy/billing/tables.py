@@ -47,6 +47,9 @@ usage_events = Table(
     # The server's defaults let the table grow by a column without being written anew.
     Column("route", String(200), nullable=False, server_default=""),
     Column("attempts", Integer, nullable=False, server_default="1"),
+    # What a kept answer would have cost to make again.
+    Column("saved_prompt_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("saved_completion_tokens", BigInteger, nullable=False, server_default="0"),
     # Serves the usage pages and the closing of a period.
     Index(None, "project_id", "finished_us"),
 )

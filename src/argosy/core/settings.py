@@ -24,6 +24,12 @@ class Settings:
     """What all engines together may take. ``ARGOSY_ENGINE_MEMORY_GB``, in GiB; by default a share of the machine's."""
     machine_price: tuple[int, str] | None = None
     """What this machine costs an hour, in micro-units, and the currency. ``ARGOSY_MACHINE_PRICE``, such as 0.25 USD."""
+    cache_mb: int = 256
+    """Room for kept answers, in MiB; 0 keeps none. ``ARGOSY_CACHE_MB``."""
+    cache_ttl_s: int = 86_400
+    """How long an answer is kept. ``ARGOSY_CACHE_TTL_S``."""
+    cache_charge_percent: int = 0
+    """Share of its tokens that a kept answer is charged. ``ARGOSY_CACHE_CHARGE_PERCENT``."""
     admin_key: str | None = None
     """Secret of the first administrator key. ``ARGOSY_ADMIN_KEY``; without it one is made and printed once."""
 
@@ -45,6 +51,9 @@ class Settings:
             machine_price=parse_money(environment["ARGOSY_MACHINE_PRICE"])
             if environment.get("ARGOSY_MACHINE_PRICE")
             else None,
+            cache_mb=_whole(environment, "ARGOSY_CACHE_MB", 256, 0, 1 << 20),
+            cache_ttl_s=_whole(environment, "ARGOSY_CACHE_TTL_S", 86_400, 1, 10**9),
+            cache_charge_percent=_whole(environment, "ARGOSY_CACHE_CHARGE_PERCENT", 0, 0, 100),
             admin_key=environment.get("ARGOSY_ADMIN_KEY") or None,
         )
 
@@ -56,12 +65,23 @@ class Settings:
             "ARGOSY_HOST": self.host,
             "ARGOSY_PORT": str(self.port),
             "ARGOSY_ENGINE_MEMORY_GB": str(self.engine_memory_bytes / 2**30) if self.engine_memory_bytes else "",
+            "ARGOSY_CACHE_MB": str(self.cache_mb),
+            "ARGOSY_CACHE_TTL_S": str(self.cache_ttl_s),
+            "ARGOSY_CACHE_CHARGE_PERCENT": str(self.cache_charge_percent),
             "ARGOSY_MACHINE_PRICE": format_money(*self.machine_price) if self.machine_price else "",
         }
 
     def with_port(self, port: int) -> "Settings":
         """The same settings on another port."""
         return replace(self, port=port)
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """A whole number within bounds. Raises ValueError."""
+    text = environment.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise ValueError(f"{name} must be a whole number from {low} to {high}, not {text!r}")
+    return int(text)
 
 
 def _gibibytes(text: str | None) -> int | None:

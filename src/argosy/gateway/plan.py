@@ -30,3 +30,7 @@ class Served:
     attempts: int = 0
     resumed: int = 0
     """How often the answer was cut and carried on."""
+    cache: str = ""
+    """``hit``, ``miss``, or ``bypass`` for an answer that is drawn at random; empty if the cache was not asked for."""
+    age_s: int = 0
+    """How old a hit is."""

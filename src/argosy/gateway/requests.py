@@ -61,6 +61,8 @@ class Request:
     """A text completion that wants log probabilities: engines give them in the chat shape."""
     call: bytes | None = None
     """JSON members that put the client's tools before the engine, if there are any. The engine then does not stream."""
+    cache: str = ""
+    """One of `argosy.gateway.cache.MODES`; empty if the project's own is meant."""
 
     @property
     def parts(self) -> int:

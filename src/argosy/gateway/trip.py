@@ -98,6 +98,7 @@ class Trip:
             self._attempts += 1
         call = self.call
         call.meter.dispatched = True
+        self.part.answered_by = offer.identity
         call.meter.attempts = call.served.attempts = max(call.meter.attempts, self._attempts)
         if call.served.target != offer.route.model:
             call.served.target = offer.route.model

@@ -9,6 +9,7 @@ import structlog
 from argosy.api.auth import caller_of
 from argosy.api.errors import fault
 from argosy.api.metrics import Metrics
+from argosy.api.openai.caching import with_cache
 from argosy.api.sse import Reply
 from argosy.core import ArgosyError, Invalid, TooLarge, new_id
 from argosy.gateway import Gateway, Kind, parse
@@ -45,7 +46,7 @@ class Completions:
 
     async def _serve(self, kind: Kind, scope: Any, receive: Any, reply: Reply, request_id: str) -> None:
         caller = caller_of(scope, self._keys, "inference")
-        request = parse(kind, await _body(scope, receive))
+        request = with_cache(parse(kind, await _body(scope, receive)), scope)
         async with _Presence(receive):
             if request.stream:
                 await self._gateway.stream(request, caller, request_id, reply.event, reply.served)
