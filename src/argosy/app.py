@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from argosy.api import Platform, create_app, serve
+from argosy.api import DoorLimits, Platform, create_app, serve
 from argosy.billing import Journal, Shipper, recover
 from argosy.core import Settings
 from argosy.gateway import Gateway
@@ -69,7 +69,9 @@ def run_api(settings: Settings, fd: int | None) -> int:
     gateway = Gateway(database, keys, journal, vault=vault, cache=_answer_cache(settings, vault))
     shipper.start()
     try:
-        uvloop.run(serve(create_app(platform, gateway, lambda: _not_ready(database)), [listener]))
+        app = create_app(platform, gateway, lambda: _not_ready(database))
+        limits = DoorLimits(request_s=settings.request_deadline_s, reader_s=settings.reader_deadline_s)
+        uvloop.run(serve(app, [listener], limits))
     finally:
         shipper.stop()
         journal.close()

@@ -30,6 +30,10 @@ class Settings:
     """How long an answer is kept. ``ARGOSY_CACHE_TTL_S``."""
     cache_charge_percent: int = 0
     """Share of its tokens that a kept answer is charged. ``ARGOSY_CACHE_CHARGE_PERCENT``."""
+    request_deadline_s: int = 30
+    """Within which a request must have come whole; longer for a long one. ``ARGOSY_REQUEST_DEADLINE_S``."""
+    reader_deadline_s: int = 30
+    """After which a client that does not read its answer is cut off. ``ARGOSY_READER_DEADLINE_S``."""
     admin_key: str | None = None
     """Secret of the first administrator key. ``ARGOSY_ADMIN_KEY``; without it one is made and printed once."""
 
@@ -51,6 +55,8 @@ class Settings:
             machine_price=parse_money(environment["ARGOSY_MACHINE_PRICE"])
             if environment.get("ARGOSY_MACHINE_PRICE")
             else None,
+            request_deadline_s=_whole(environment, "ARGOSY_REQUEST_DEADLINE_S", 30, 1, 86_400),
+            reader_deadline_s=_whole(environment, "ARGOSY_READER_DEADLINE_S", 30, 1, 86_400),
             cache_mb=_whole(environment, "ARGOSY_CACHE_MB", 256, 0, 1 << 20),
             cache_ttl_s=_whole(environment, "ARGOSY_CACHE_TTL_S", 86_400, 1, 10**9),
             cache_charge_percent=_whole(environment, "ARGOSY_CACHE_CHARGE_PERCENT", 0, 0, 100),
@@ -65,6 +71,8 @@ class Settings:
             "ARGOSY_HOST": self.host,
             "ARGOSY_PORT": str(self.port),
             "ARGOSY_ENGINE_MEMORY_GB": str(self.engine_memory_bytes / 2**30) if self.engine_memory_bytes else "",
+            "ARGOSY_REQUEST_DEADLINE_S": str(self.request_deadline_s),
+            "ARGOSY_READER_DEADLINE_S": str(self.reader_deadline_s),
             "ARGOSY_CACHE_MB": str(self.cache_mb),
             "ARGOSY_CACHE_TTL_S": str(self.cache_ttl_s),
             "ARGOSY_CACHE_CHARGE_PERCENT": str(self.cache_charge_percent),

@@ -7,15 +7,15 @@ from typing import Any
 import structlog
 
 from argosy.api.auth import caller_of
+from argosy.api.bodies import BODY_BYTES_MAX, announced_too_large, too_large
 from argosy.api.errors import fault
 from argosy.api.metrics import Metrics
 from argosy.api.openai.caching import with_cache
 from argosy.api.sse import Reply
-from argosy.core import ArgosyError, Invalid, TooLarge, new_id
+from argosy.core import ArgosyError, Invalid, new_id
 from argosy.gateway import Gateway, Kind, parse
 from argosy.identity import KeyRing
 
-BODY_BYTES_MAX = 8 << 20
 _CLIENT_GONE = 499
 _log = structlog.get_logger()
 
@@ -35,6 +35,8 @@ class Completions:
             await self._serve(kind, scope, receive, reply, request_id)
         except ArgosyError as error:
             await reply.fail(error)
+        except RecursionError:
+            await reply.fail(Invalid("The request body is nested too deeply.", code="invalid_json"))
         except ClientGone:
             reply.status = _CLIENT_GONE
         except Exception as error:
@@ -84,9 +86,8 @@ class _Presence:
 
 async def _body(scope: Any, receive: Any) -> bytes:
     """The whole request body. Raises TooLarge as soon as it is, ClientGone, and Invalid for none."""
-    announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    if announced.isdigit() and int(announced) > BODY_BYTES_MAX:
-        raise _too_large()
+    if announced_too_large(scope):
+        raise too_large()
     message = await receive()
     body: bytes = message.get("body", b"")
     if message.get("more_body"):
@@ -96,14 +97,10 @@ async def _body(scope: Any, receive: Any) -> bytes:
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
             if size > BODY_BYTES_MAX:
-                raise _too_large()
+                raise too_large()
         body = b"".join(pieces)
     if message["type"] == "http.disconnect":
         raise ClientGone
     if not body.strip():
         raise Invalid("The request has no body. Send a JSON object.", code="invalid_json")
     return body
-
-
-def _too_large() -> TooLarge:
-    return TooLarge(f"The request body is over the limit of {BODY_BYTES_MAX} bytes.", code="body_too_large")
