@@ -7,6 +7,7 @@ import typer
 
 from argosy.cli import (
     apply,
+    cache,
     chat,
     demo,
     deployments,
@@ -55,6 +56,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(licences.app, name="licences")
 app.add_typer(providers.app, name="provider")
 app.add_typer(routes.app, name="route")
+app.add_typer(cache.app, name="cache")
 app.add_typer(hub_tokens.app, name="hub-token")
 
 
