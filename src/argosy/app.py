@@ -10,14 +10,15 @@ from pathlib import Path
 
 import uvloop
 
-from argosy.api import Platform, create_app, serve
+from argosy.api import DoorLimits, Platform, create_app, serve
 from argosy.batches import Batcher
 from argosy.billing import Journal, Shipper, recover
 from argosy.core import Settings
 from argosy.gateway import Gateway
+from argosy.gateway.cache import AnswerCache
 from argosy.gateway.telemetry.tracing import open_tracing
 from argosy.identity import KeyRing, bootstrap, create_key, default_project, list_keys, revoke_key
-from argosy.runtime import Blobs, Database, open_vault
+from argosy.runtime import Blobs, Database, Vault, open_vault
 from argosy.runtime.heartbeats import seconds_since_beat
 from argosy.runtime.jobs import Jobs
 from argosy.runtime.logs import configure_logs
@@ -67,19 +68,34 @@ def run_api(settings: Settings, fd: int | None) -> int:
     keys = KeyRing(database)
     vault = open_vault(settings.home)
     platform = Platform(settings, database, Blobs(settings.home / "blobs"), keys, shipper, vault)
-    tracing = open_tracing()
-    gateway = Gateway(database, keys, journal, vault=vault, tracing=tracing)
+    tracing, cache = open_tracing(), _answer_cache(settings, vault)
+    gateway = Gateway(database, keys, journal, vault=vault, tracing=tracing, cache=cache)
     shipper.start()
     # uvicorn raises the signal again that made it end: as an exception, so that what follows is not cut off.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        uvloop.run(serve(create_app(platform, gateway, lambda: _not_ready(database)), [listener]))
+        app = create_app(platform, gateway, lambda: _not_ready(database))
+        limits = DoorLimits(request_s=settings.request_deadline_s, reader_s=settings.reader_deadline_s)
+        uvloop.run(serve(app, [listener], limits))
     finally:
         shipper.stop()
         journal.close()
         database.close()
         tracing.close()
     return 0
+
+
+def _answer_cache(settings: Settings, vault: Vault) -> AnswerCache | None:
+    """The kept answers of a home, None if it keeps none."""
+    if not settings.cache_mb:
+        return None
+    return AnswerCache(
+        settings.home / "cache.sqlite",
+        vault,
+        bytes_max=settings.cache_mb << 20,
+        ttl_s=settings.cache_ttl_s,
+        charge_percent=settings.cache_charge_percent,
+    )
 
 
 def run_worker(settings: Settings) -> int:

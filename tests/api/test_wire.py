@@ -10,7 +10,8 @@ import pytest
 import uvicorn
 from tests.gateway.harness import QUESTION
 
-from argosy.api.wire import AHEAD_BYTES_MAX, GONE, HEAD_BYTES_MAX, Wire
+from argosy.api.door import DoorLimits
+from argosy.api.wire import AHEAD_BYTES_MAX, GONE, HEAD_BYTES_MAX, wire
 
 PATH = b"POST /v1/chat/completions HTTP/1.1\r\n"
 BODY = json.dumps({"model": "tiny", "messages": QUESTION}).encode()
@@ -140,12 +141,12 @@ async def test_what_could_be_read_in_two_ways_is_refused(api, kind):
 
 async def test_a_head_without_end_is_not_collected(api):
     async with connected(api.url) as (reader, writer):
-        writer.write(PATH)
-        for _ in range(3):
-            writer.write(b"x-y: z\r\n" * (HEAD_BYTES_MAX // 16))
-            await asyncio.sleep(0.01)
-        writer.write(b"bad line\r\n\r\n")
-        assert (await asyncio.wait_for(reader.read(12), 5)) in (b"HTTP/1.1 400", b"")
+        with contextlib.suppress(ConnectionError):  # it is closed while we send
+            writer.write(PATH)
+            for _ in range(3):
+                writer.write(b"x-y: z\r\n" * (HEAD_BYTES_MAX // 16))
+                await asyncio.sleep(0.01)
+            assert (await asyncio.wait_for(reader.read(12), 5)) in (b"HTTP/1.1 431", b"")
 
 
 async def test_a_body_over_the_limit_is_refused_before_it_is_there(api):
@@ -160,7 +161,7 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_there(api):
 @contextlib.asynccontextmanager
 async def served(app, **given):
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, http=Wire, lifespan="off", log_config=None, **given))
+    server = uvicorn.Server(uvicorn.Config(app, http=wire(DoorLimits()), lifespan="off", log_config=None, **given))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         await asyncio.sleep(0.005)

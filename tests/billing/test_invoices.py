@@ -163,3 +163,19 @@ def test_the_page_is_in_both_languages_and_trusts_no_name(database: Database, me
         assert "<script>" not in page
         assert "R&amp;D &lt;b&gt;" in page
         assert "http" not in page
+
+
+def test_a_kept_answer_is_on_the_invoice_and_costs_nothing(database: Database, meter: Meter) -> None:
+    saved = {"saved_prompt_tokens": 900, "saved_completion_tokens": 40}
+    use(database, meter, "req_1", 100, outcome="cached", attempts=0, **saved)
+    with pytest.raises(Conflict, match="nothing to invoice"):
+        close(database, 0, 150)
+    use(database, meter, "req_2", 160, outcome="cached", prompt_tokens=100, **saved)
+    charged = close(database, 0, 200)
+    assert charged.event_count == 2
+    assert [(line.quantity, line.units, line.amount) for line in charged.lines] == [("input", 100, 15)]
+    with database.read() as tx:
+        assert billing.balances(tx, "proj_a")[REVENUE] == -15
+        [second, first] = list_events(tx, "proj_a", EventFilter())
+        assert (first.total, first.saved_prompt_tokens, first.saved_completion_tokens) == (0, 900, 40)
+        assert (second.total, second.units["input"]) == (15, 100)

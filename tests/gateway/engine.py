@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +29,10 @@ class Engine:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """One request."""
-        body = json.loads(await request.read())
+        try:
+            body = json.loads(await request.read())
+        except RecursionError:
+            return web.json_response({"error": {"message": "too deep"}}, status=400)
         self.bodies.append(body)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         self.paths.append(request.path)
@@ -76,6 +80,8 @@ class Engine:
             await asyncio.sleep(60)
         if fault == "garbage events":
             await response.write(b"data: {oops\n\n")
+        if fault.startswith("flood"):
+            await _flood(response, math.inf if fault == "flood" else 500)
         for number, event in enumerate(_events(chat, body)):
             if (fault == "cut" and number == 4) or (fault == "cut at once" and number == 0):
                 _abort(request)
@@ -176,6 +182,15 @@ def _events(chat: bool, body: dict[str, Any]) -> list[dict[str, Any]]:
         return [*events, event(**choice("stop", delta={})), event(usage=USAGE | usage)]
     words = [event(**choice(text=word, logprobs=None)) for word in WORDS]
     return [*words, event(**choice("stop", text="", logprobs=None), usage=USAGE)]
+
+
+async def _flood(response: web.StreamResponse, events: float) -> None:
+    """More than any buffer on the way holds."""
+    event = {"choices": [{"index": 0, "delta": {"content": "x" * 50_000}}], "id": "chatcmpl-engine", "model": NAME}
+    text = b"data: " + json.dumps(event, separators=(",", ":")).encode() + b"\n\n"
+    while events > 0:
+        await response.write(text)
+        events -= 1
 
 
 def _abort(request: web.Request) -> None:

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import openai
+import uvicorn
 from tests.gateway.engine import Engine, running_engine
 
-from argosy.api import Platform, create_app
+from argosy.api import DoorLimits, Platform, create_app
+from argosy.api.metrics import Metrics
 from argosy.api.server import make_server
 from argosy.billing import Journal, UsageEvent, ensure_price
 from argosy.core import Settings
 from argosy.gateway import Deadlines, Gateway, RouteTable
+from argosy.gateway.cache import AnswerCache
 from argosy.gateway.routing import Configuration, read_configuration
 from argosy.identity import KeyRing, bootstrap, create_key, create_project
 from argosy.runtime import Blobs, Database, bump_version, metadata, open_vault
@@ -44,6 +47,8 @@ class Api:
     secret: str
     other: str
     project_id: str
+    server: uvicorn.Server
+    metrics: Metrics
 
     def client(self, secret: str | None = None) -> openai.AsyncOpenAI:
         """OpenAI's SDK, which must not try again on its own here."""
@@ -90,7 +95,9 @@ def _configuration(tx: Any, given: list[Route]) -> Configuration:
 
 
 @contextlib.asynccontextmanager
-async def running_api(home: Path, deadlines: Deadlines | None = None) -> AsyncIterator[Api]:
+async def running_api(
+    home: Path, deadlines: Deadlines | None = None, limits: DoorLimits | None = None
+) -> AsyncIterator[Api]:
     """The API on a free port, serving "tiny" for all, and one adapter for each of two projects."""
     database = Database(f"sqlite:///{home / 'argosy.sqlite'}")
     metadata.create_all(database.engine)
@@ -112,18 +119,21 @@ async def running_api(home: Path, deadlines: Deadlines | None = None) -> AsyncIt
         ]
         vault = open_vault(home, {})
         table = RouteTable(database, lambda tx: _configuration(tx, routes), vault)
-        gateway = Gateway(database, keys, journal, table=table, deadlines=deadlines)
+        cache = AnswerCache(home / "cache.sqlite", vault, bytes_max=1 << 22, ttl_s=60)
+        gateway = Gateway(database, keys, journal, table=table, deadlines=deadlines, cache=cache)
         platform = Platform(Settings.read({}, home=home), database, Blobs(home / "blobs"), keys, vault=vault)
         listener = socket.create_server(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server = make_server(create_app(platform, gateway))
+        app = create_app(platform, gateway)
+        server = make_server(app, limits)
         await gateway.start()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:
             await asyncio.sleep(0.005)
         assert first.secret is not None
         try:
-            yield Api(url, engine, routes, database, gateway, journal, first.secret, other, first.project_id)
+            whole = (url, engine, routes, database, gateway, journal, first.secret, other, first.project_id)
+            yield Api(*whole, server, app.control.state.metrics)
         finally:
             server.should_exit = server.force_exit = True
             await serving

@@ -346,6 +346,16 @@ async def test_an_answer_under_a_schema_is_not_carried_on(replicas):
     await replicas.settled(1)
 
 
+async def test_requests_that_the_only_engine_fails_on_do_not_shut_it_for_others(api):
+    api.engine.plan = ["failure"] * 6
+    for _ in range(6):
+        with pytest.raises(openai.InternalServerError):
+            await api.ask()
+    began = asyncio.get_running_loop().time()
+    assert (await api.ask()).choices[0].message.content == TEXT
+    assert asyncio.get_running_loop().time() - began < 0.9
+
+
 async def test_replicas_share_by_load(replicas):
     replicas.engine.pause_s = replicas.second.pause_s = 0.02
     await asyncio.gather(*(replicas.ask() for _ in range(40)))

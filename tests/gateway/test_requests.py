@@ -31,7 +31,7 @@ def test_nothing_to_add_leaves_the_very_same_bytes():
     assert request.upstream_body(b"", 0) is request.body
 
 
-@given(st.dictionaries(st.sampled_from(["user", "metadata", "stop", "store"]), st.text()), st.text(alphabet=" \n\t"))
+@given(st.dictionaries(st.sampled_from(["user", "note", "stop", "service_tier"]), st.text()), st.text(alphabet=" \n\t"))
 def test_any_body_is_still_the_same_json_after_splicing(extra, space):
     body = {**CHAT, **extra}
     request = parse(Kind.CHAT, (json.dumps(body) + space).encode())

@@ -25,6 +25,8 @@ ALLOWED = {
     "argosy.gateway.limits.store.all_limits",
     "argosy.gateway.limits.store.exchange",
     "argosy.gateway.limits.store.database_now_us",
+    # What each project said of its own answers.
+    "argosy.gateway.cache.store.all_modes",
     # The catalog is the platform's; what a project made of a model is its own.
     "argosy.catalog.store.remove_card",
     "argosy.catalog.store.load_cards",

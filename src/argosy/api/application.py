@@ -11,6 +11,8 @@ from fastapi import APIRouter, FastAPI
 
 import argosy
 from argosy.api import health, openai, platform
+from argosy.api.at_once import at_once
+from argosy.api.bodies import bounded
 from argosy.api.context import Platform
 from argosy.api.errors import handle_errors
 from argosy.api.exchange import Wire
@@ -44,6 +46,8 @@ class Application:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI connection."""
         if scope["type"] == "http":
+            if scope["http_version"] == "1.0":
+                send = at_once(send)
             wire = self._wires.get(scope["path"]) if scope["method"] == "POST" else None
             if wire is None:
                 await self._control(scope, receive, send)
@@ -64,7 +68,7 @@ class Application:
             await send(message)
 
         try:
-            await self.control(scope, receive, send_named)
+            await self.control(scope, bounded(scope, receive), send_named)
         except Exception as error:  # answered already, by the handler in `errors`; here it is only logged
             log_fault(request_id, scope["path"], error)
         finally:

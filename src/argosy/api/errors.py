@@ -123,6 +123,8 @@ async def _http(request: Request, error: Exception) -> Response:
 def _of_status(status: int, detail: str, method: str, path: str) -> ArgosyError:
     if status == 404:
         return NotFound(f"There is no route '{path}' here; see /openapi.json.", code="route_not_found")
+    if status == 413:
+        return TooLarge(detail, code="body_too_large")
     if status == 405:
         return Invalid(f"'{path}' does not take {method}; see /openapi.json.", code="method_not_allowed")
     return Invalid(detail, code="invalid_request")

@@ -71,3 +71,22 @@ class Metrics(Collector):
         for reason, count in (self._gateway.admission.refusals + self._gateway.limits.refusals).items():
             refusals.add_metric([reason], count)
         yield refusals
+        yield from _of_cache(self._gateway)
+
+
+def _of_cache(gateway: Gateway) -> Iterator[Metric]:
+    if gateway.cache is None:
+        return
+    results = CounterMetricFamily(
+        "argosy_cache",
+        "Kept answers: requests that found one (hit), did not (miss) or drew at random (bypass), entries written "
+        "(stored), and what could not be done (failed).",
+        labels=["result"],
+    )
+    for result, count in gateway.cache.counts.items():
+        results.add_metric([result], count)
+    yield results
+    saved = CounterMetricFamily("argosy_cache_saved_tokens", "Tokens that hits saved, by kind.", labels=["kind"])
+    for kind, count in gateway.cache.saved.items():
+        saved.add_metric([kind], count)
+    yield saved

@@ -61,10 +61,18 @@ _ERRORS = {
     "401": "No API key, or one that is unknown or revoked.",
     "403": "The key lacks the scope 'inference'.",
     "404": "No such model for this project; the message names near ones.",
+    "408": "The request did not come in time.",
     "413": "The body is too large.",
     "429": "A limit is reached, or too many wait already; see Retry-After, and x-ratelimit-* for the limits.",
+    "431": "The headers are too many or too long.",
     "502": "The engine failed.",
     "503": "No replica is ready, or usage cannot be recorded; see Retry-After.",
+}
+_CACHE = {
+    "name": "x-argosy-cache",
+    "in": "header",
+    "description": "Whether the answer may be a kept one, and may be kept; 'force': also if it is drawn at random.",
+    "schema": {**_TEXT, "enum": ["off", "on", "force"]},
 }
 ERROR_SCHEMA = {
     "type": "object",
@@ -120,6 +128,7 @@ def _operation(name: str, properties: dict[str, Any], required: list[str]) -> di
         "tags": ["Completions"],
         "summary": name,
         "operationId": f"create_{name.lower().replace(' ', '_')}",
+        "parameters": [_CACHE],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
             "200": {"description": "The answer, or a stream of events.", "content": answer},

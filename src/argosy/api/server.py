@@ -1,14 +1,17 @@
 """The HTTP server around the application: uvicorn on uvloop, and our own reading of completions on it."""
 
+import asyncio
 import gc
 import socket
 import sys
 from collections.abc import Sequence
+from typing import cast
 
 import uvicorn
 
 from argosy.api.application import Application
-from argosy.api.wire import Wire
+from argosy.api.door import DoorLimits
+from argosy.api.wire import wire
 
 _GRACE_S = 3
 _NEW_OBJECTS = 20_000
@@ -17,12 +20,12 @@ _SWITCH_S = 0.0005
 """How long the loop may keep the journal's thread waiting while it has much to do: first bytes wait for that thread."""
 
 
-def make_server(app: Application) -> uvicorn.Server:
+def make_server(app: Application, limits: DoorLimits | None = None) -> uvicorn.Server:
     """A server that leaves logging and signals' consequences to whoever runs it; `serve` is the usual way."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=Wire,
+            http=cast("type[asyncio.Protocol]", wire(limits or DoorLimits())),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -35,7 +38,7 @@ def make_server(app: Application) -> uvicorn.Server:
     )
 
 
-async def serve(app: Application, sockets: Sequence[socket.socket]) -> None:
+async def serve(app: Application, sockets: Sequence[socket.socket], limits: DoorLimits | None = None) -> None:
     """Answer on the given listening sockets until SIGINT or SIGTERM; requests in flight get 3 seconds to end.
 
     Run it in ``uvloop.run``. Everything that is in memory by now is taken out of the garbage collector's sight.
@@ -46,7 +49,7 @@ async def serve(app: Application, sockets: Sequence[socket.socket]) -> None:
     gc.set_threshold(_NEW_OBJECTS, 20, 50)
     sys.setswitchinterval(_SWITCH_S)
     try:
-        await make_server(app).serve(sockets=list(sockets))
+        await make_server(app, limits).serve(sockets=list(sockets))
     finally:
         await app.gateway.stop()
         if app.request_log is not None:

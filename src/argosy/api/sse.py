@@ -70,6 +70,10 @@ class Reply:
         if self.served.attempts:
             start.append((b"x-argosy-target", self.served.target.encode()))
             start.append((b"x-argosy-attempts", b"%d" % self.served.attempts))
+        if self.served.cache:
+            start.append((b"x-argosy-cache", self.served.cache.encode()))
+            if self.served.cache == "hit":
+                start.append((b"age", b"%d" % self.served.age_s))
         await self._send({"type": "http.response.start", "status": status, "headers": start})
 
 

@@ -1,9 +1,10 @@
 """The sockets of the data plane: completions that come in the plain form are read here, all else is uvicorn's.
 
 A request in the plain form is what every client of this API sends: POST to one of the paths below, HTTP/1.1, one
-Content-Length, nothing that needs a conversation first. Whatever differs in any way, in its grammar or its meaning,
-is handed to uvicorn with its connection, byte for byte as it came, and served the same by the same application. So
-there is one strict reader of strange requests, and this one can be simple: it only has to know what it does not know.
+Content-Length, nothing that needs a conversation first, and soon whole. Whatever differs in any way, in its grammar or
+its meaning, is handed to uvicorn (`door.py`) with its connection, byte for byte as it came, and served the same by the
+same application. So there is one strict reader of strange requests, and this one can be simple: it only has to know
+what it does not know.
 
 Why it is here at all: on uvicorn's own path of a request, reading it, waiting for a client to leave and writing an
 answer cost more than everything that the gateway does in between.
@@ -13,19 +14,21 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Coroutine
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from argosy.api.bodies import BODY_BYTES_MAX
+from argosy.api.door import Door, DoorLimits
+from argosy.api.unread import ReaderWatch
 from argosy.gateway import Kind
 
 GONE = "argosy.gone"
 """In the scope: a function that takes what is to be called should the client leave, or None for nothing any more."""
 HEAD_BYTES_MAX = 32 << 10
-BODY_BYTES_MAX = 8 << 20
 AHEAD_BYTES_MAX = 64 << 10
 """What a client may send ahead of the answer to its request before it has to wait."""
 
@@ -50,10 +53,12 @@ class Wire(asyncio.Protocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: DoorLimits,
     ) -> None:
         if not config.loaded:
             config.load()
-        self._config, self._state, self._app_state = config, server_state, app_state
+        self._config, self._state, self._app_state, self._limits = config, server_state, app_state, limits
         self._app: Any = config.app  # without what uvicorn wraps around it for the control plane
         self.loop = _loop or asyncio.get_running_loop()
         self._exchange: Exchange | None = None
@@ -66,6 +71,7 @@ class Wire(asyncio.Protocol):
         """There while the client reads more slowly than we write; done when it has caught up."""
         self._closing = self._reading_paused = False
         self._idle_since = self.loop.time()
+        self._idle_s = min(config.timeout_keep_alive, limits.request_s)
         self._timer: asyncio.TimerHandle | None = None
 
     # What the server and the loop call.
@@ -73,8 +79,9 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
         self.transport = transport  # type: ignore[assignment]
+        self._reader = ReaderWatch(self.loop, self.transport, self._limits.reader_s)
         self._state.connections.add(self)  # type: ignore[arg-type]
-        self._timer = self.loop.call_later(self._config.timeout_keep_alive, self._look_idle)
+        self._timer = self.loop.call_later(self._idle_s, self._look_idle)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came, in whatever pieces."""
@@ -98,9 +105,11 @@ class Wire(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client reads more slowly than we write."""
         self.draining = self.loop.create_future()
+        self._reader.start()
 
     def resume_writing(self) -> None:
         """It has caught up."""
+        self._reader.stop()
         if self.draining is not None and not self.draining.done():
             self.draining.set_result(None)
         self.draining = None
@@ -117,12 +126,13 @@ class Wire(asyncio.Protocol):
         """An answer has gone out whole or, if not ``clean``, cannot be: then the client must not take it for whole."""
         self._exchange = None
         self._state.total_requests += 1
+        self._reader.start()
         if not clean:
             self.transport.abort()
         elif self._closing:
             self.transport.close()
         else:
-            self._idle_since = self.loop.time()
+            self._idle_since, self._idle_s = self.loop.time(), self._config.timeout_keep_alive
             if self._reading_paused:
                 self._reading_paused = False
                 self.transport.resume_reading()
@@ -161,7 +171,7 @@ class Wire(asyncio.Protocol):
 
     def _read_head(self, data: bytes) -> tuple[str, list[tuple[bytes, bytes]], int] | None:
         """Path, headers and where the body starts; None if the head is not whole yet or is not for us."""
-        head = _HEAD.match(data)
+        head = _HEAD.match(data, 0, HEAD_BYTES_MAX)
         if head is None:
             if b"\r\n\r\n" in data or len(data) > HEAD_BYTES_MAX or not _could_be_plain(data):
                 self._hand_over(data)
@@ -178,7 +188,7 @@ class Wire(asyncio.Protocol):
                 size = -1
                 break
             headers.append((name, value))
-        if not 0 <= size <= BODY_BYTES_MAX:
+        if not 0 <= size <= BODY_BYTES_MAX or len(headers) > self._limits.headers:
             self._hand_over(data)
             return None
         self._wanted = head.end() + size
@@ -190,21 +200,33 @@ class Wire(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._pieces, self._size = [], 0
-        protocol = HttpToolsProtocol(self._config, self._state, self._app_state, self.loop)
+        self._reader.stop()
+        protocol = Door(self._config, self._state, self._app_state, self.loop, limits=self._limits)
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
         protocol.data_received(data)
 
     def _look_idle(self) -> None:
-        """Close it if nothing was asked for a while. One timer that looks again, not a new one for every request."""
+        """Close it if nothing was asked for a while. One timer that looks again, not a new one for every request.
+
+        A request that is still coming in by then is a slow one: how long it may take is the other reader's to say.
+        """
         idle_s = self.loop.time() - self._idle_since
-        left_s = self._config.timeout_keep_alive - idle_s
-        if self._exchange is not None or self._pieces:
-            left_s = self._config.timeout_keep_alive
+        left_s = self._idle_s - idle_s
+        if self._exchange is not None:
+            left_s = self._idle_s
+        elif self._pieces:
+            self._hand_over(b"".join(self._pieces))
+            return
         if left_s <= 0:
             self.transport.close()
         else:
             self._timer = self.loop.call_later(left_s, self._look_idle)
+
+
+def wire(limits: DoorLimits) -> Callable[..., Wire]:
+    """What uvicorn makes connections with."""
+    return partial(Wire, limits=limits)
 
 
 def _could_be_plain(data: bytes) -> bool:

@@ -51,6 +51,9 @@ usage_events = Table(
     # Percent off the price: the amounts are what is left.
     Column("discount", Integer, nullable=False, server_default="0"),
     Column("batch_id", String(40)),
+    # What a kept answer would have cost to make again.
+    Column("saved_prompt_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("saved_completion_tokens", BigInteger, nullable=False, server_default="0"),
     # Serves the usage pages and the closing of a period.
     Index(None, "project_id", "finished_us"),
 )

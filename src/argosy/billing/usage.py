@@ -43,6 +43,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
         cached: int = 0,
         estimated: bool = False,
         attempts: int = 1,
+        saved_prompt: int = 0,
+        saved_completion: int = 0,
     ) -> "UsageEvent":
         """What became of it: the usage event that carries on its id, its names and its price. Counts are tokens."""
         return UsageEvent(
@@ -64,6 +66,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
             attempts=attempts,
             discount=self.discount,
             batch_id=self.batch_id,
+            saved_prompt_tokens=saved_prompt,
+            saved_completion_tokens=saved_completion,
         )
 
 
@@ -92,7 +96,7 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     estimated: bool = False
     """Whether the counts are our own because the engine's were lost."""
     outcome: str = "complete"
-    """``complete``, ``client_gone``, ``upstream_cut``, ``recovered``..."""
+    """``complete``, ``cached``, ``client_gone``, ``upstream_cut``, ``recovered``..."""
     route: str = ""
     """As on the intent."""
     attempts: int = 1
@@ -101,9 +105,13 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     """Percent off the price."""
     batch_id: str | None = None
     """The batch whose line this was."""
+    saved_prompt_tokens: int = 0
+    """Tokens of a kept answer, outcome ``cached``, that were not computed again and are not charged."""
+    saved_completion_tokens: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.prompt_tokens, self.cached_tokens, self.completion_tokens, self.training_tokens) < 0:
+        counts = (self.prompt_tokens, self.cached_tokens, self.completion_tokens, self.training_tokens)
+        if min(*counts, self.saved_prompt_tokens, self.saved_completion_tokens) < 0:
             raise ValueError(f"the usage event {self.id} has a negative count")
         if not 0 <= self.discount <= PERCENT:
             raise ValueError(f"the usage event {self.id} has a discount of {self.discount} percent")

@@ -8,6 +8,7 @@ import typer
 from argosy.cli import (
     apply,
     batch,
+    cache,
     chat,
     demo,
     deployments,
@@ -60,6 +61,7 @@ app.add_typer(batch.app, name="batch")
 app.add_typer(licences.app, name="licences")
 app.add_typer(providers.app, name="provider")
 app.add_typer(routes.app, name="route")
+app.add_typer(cache.app, name="cache")
 app.add_typer(hub_tokens.app, name="hub-token")
 app.add_typer(limits.app, name="limits")
 

@@ -32,6 +32,16 @@ class Settings:
     """Percent that a line of a batch costs less than the same request. ``ARGOSY_BATCH_DISCOUNT``."""
     request_log: bool = True
     """Whether each completion gets a line in the log. ``ARGOSY_REQUEST_LOG``, ``on`` or ``off``."""
+    cache_mb: int = 256
+    """Room for kept answers, in MiB; 0 keeps none. ``ARGOSY_CACHE_MB``."""
+    cache_ttl_s: int = 86_400
+    """How long an answer is kept. ``ARGOSY_CACHE_TTL_S``."""
+    cache_charge_percent: int = 0
+    """Share of its tokens that a kept answer is charged. ``ARGOSY_CACHE_CHARGE_PERCENT``."""
+    request_deadline_s: int = 30
+    """Within which a request must have come whole; longer for a long one. ``ARGOSY_REQUEST_DEADLINE_S``."""
+    reader_deadline_s: int = 30
+    """After which a client that does not read its answer is cut off. ``ARGOSY_READER_DEADLINE_S``."""
     admin_key: str | None = None
     """Secret of the first administrator key. ``ARGOSY_ADMIN_KEY``; without it one is made and printed once."""
 
@@ -57,6 +67,11 @@ class Settings:
             batch_concurrency=_whole(environment, "ARGOSY_BATCH_CONCURRENCY", 16, 1, 1024),
             batch_discount=_whole(environment, "ARGOSY_BATCH_DISCOUNT", 50, 0, 100),
             request_log=_switch("ARGOSY_REQUEST_LOG", environment.get("ARGOSY_REQUEST_LOG") or "on"),
+            request_deadline_s=_whole(environment, "ARGOSY_REQUEST_DEADLINE_S", 30, 1, 86_400),
+            reader_deadline_s=_whole(environment, "ARGOSY_READER_DEADLINE_S", 30, 1, 86_400),
+            cache_mb=_whole(environment, "ARGOSY_CACHE_MB", 256, 0, 1 << 20),
+            cache_ttl_s=_whole(environment, "ARGOSY_CACHE_TTL_S", 86_400, 1, 10**9),
+            cache_charge_percent=_whole(environment, "ARGOSY_CACHE_CHARGE_PERCENT", 0, 0, 100),
             admin_key=environment.get("ARGOSY_ADMIN_KEY") or None,
         )
 
@@ -71,6 +86,11 @@ class Settings:
             "ARGOSY_API_URL": self.api_url or "",
             "ARGOSY_BATCH_CONCURRENCY": str(self.batch_concurrency),
             "ARGOSY_BATCH_DISCOUNT": str(self.batch_discount),
+            "ARGOSY_REQUEST_DEADLINE_S": str(self.request_deadline_s),
+            "ARGOSY_READER_DEADLINE_S": str(self.reader_deadline_s),
+            "ARGOSY_CACHE_MB": str(self.cache_mb),
+            "ARGOSY_CACHE_TTL_S": str(self.cache_ttl_s),
+            "ARGOSY_CACHE_CHARGE_PERCENT": str(self.cache_charge_percent),
             "ARGOSY_MACHINE_PRICE": format_money(*self.machine_price) if self.machine_price else "",
             "ARGOSY_REQUEST_LOG": "on" if self.request_log else "off",
         }

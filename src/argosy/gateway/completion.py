@@ -10,6 +10,7 @@ from argosy.billing import Intent, Journal
 from argosy.core import ArgosyError, Invalid, NotFound, RateLimited, now, now_us
 from argosy.gateway.admission import Admission
 from argosy.gateway.answers import called_events, closing_event, fold
+from argosy.gateway.cache import AnswerCache, CacheModes, Saving, look
 from argosy.gateway.dispatch import Dispatch, Send
 from argosy.gateway.events import DONE, write_event
 from argosy.gateway.limits import RateLimits
@@ -43,6 +44,7 @@ class Gateway:
         deadlines: Deadlines | None = None,
         vault: Vault | None = None,
         tracing: Tracing | None = None,
+        cache: AnswerCache | None = None,
     ) -> None:
         deadlines = deadlines or Deadlines()
         self._table = table or RouteTable(database, vault=vault)
@@ -50,8 +52,10 @@ class Gateway:
         self._relay = Relay(deadlines)
         self.admission, self.limits = Admission(), RateLimits(database)
         self.numbers, self.tracing = Numbers(), tracing or Passing()
+        self.cache, self._cache_modes = cache, CacheModes(database)
         self._dispatch = Dispatch(self._table, self._relay, deadlines, self.admission, self.numbers.attempts)
-        self._refresher = Refresher([keys.refresh, self._table.refresh, self.limits.refresh])
+        kept = (keys, self._table, self.limits, self._cache_modes)
+        self._refresher = Refresher([each.refresh for each in kept])
         self.tokens: Counter[str] = Counter()
         """Tokens of all outcomes so far, by kind: prompt, cached, completion."""
         self.outcomes: Counter[str] = Counter()
@@ -67,6 +71,8 @@ class Gateway:
     async def stop(self) -> None:
         """Close what `start` opened. Requests still in flight end as if their engine were lost."""
         await asyncio.to_thread(self._refresher.stop)
+        if self.cache:
+            await asyncio.to_thread(self.cache.stop)
         await self._relay.stop()
         await self.limits.stop()
 
@@ -94,6 +100,17 @@ class Gateway:
         ``served`` is told who answered.
         """
         call = await self._admitted(request, caller, request_id, served)
+        saving = await self._look(call)
+        if saving and saving.found:
+            return await saving.whole()
+        body = await self._computed(call)
+        if saving:
+            saving.keep(body)
+        return body
+
+    async def _computed(self, call: Call) -> bytes:
+        """The whole answer, of all parts."""
+        request = call.request
         if request.parts == 1:
             return await self._settled(call, lambda: self._dispatch.collect(call, 0))
         parts = range(request.parts)
@@ -112,10 +129,19 @@ class Gateway:
             await send(called_events(whole, request.include_usage))
             return
         call = await self._admitted(request, caller, request_id, served)
+        saving = await self._look(call)
+        if saving and saving.found:
+            return await saving.stream(send)
+        out = saving.listening(send) if saving else send
         if request.parts == 1:
-            await self._settled(call, lambda: self._dispatch.pass_on(call, 0, send))
+            await self._settled(call, lambda: self._dispatch.pass_on(call, 0, out))
         else:
-            await self._settled(call, lambda: self._pass_on_all(call, send))
+            await self._settled(call, lambda: self._pass_on_all(call, out))
+        if saving:
+            saving.keep()
+
+    async def _look(self, call: Call) -> Saving | None:
+        return await look(self.cache, self._cache_modes, self._table, call) if self.cache else None
 
     async def _pass_on_all(self, call: Call, send: Send) -> None:
         """Several parts at once, their events mixed as they come, then the usage of all."""

@@ -23,8 +23,10 @@ from argosy.gateway.telemetry.attempt import Attempted
 from argosy.gateway.trip import Call, Trip
 
 Send = Callable[[bytes], Awaitable[None]]
-Pulse = Callable[[], None]
-"""To be called whenever something has come that the client may see."""
+Pulse = Callable[..., None]
+"""To be called whenever something has come that the client may see; with False while the client is waited for, when the
+engine is not to be blamed for silence.
+"""
 Attempt = Callable[[Trip, Response, Pulse], Awaitable["T"]]
 T = TypeVar("T")
 
@@ -75,7 +77,7 @@ class Dispatch:
                     held = b""
                     await meter.safe()
                     part.begun = True
-                came()
+                came(not ready)
                 if not ready:
                     continue
                 meter.count(part, events.tokens)
@@ -84,6 +86,7 @@ class Dispatch:
                 if events.done and call.request.parts == 1:
                     meter.settle("complete")
                 await send(ready)
+                came()
             if not events.done:
                 raise Lost
 
@@ -124,13 +127,13 @@ class Dispatch:
         stall = patience.stall if patience else math.inf
         wait = patience.first_token if patience and trip.request.stream else math.inf
 
-        def came() -> None:
+        def came(waiting: bool = True) -> None:
             nonlocal first
             if first:
                 health.succeeded(trial, clock() - begun_at)
                 first = False
             if patience:
-                limit.reschedule(min(clock() + stall, give_up_at))
+                limit.reschedule(min(clock() + stall, give_up_at) if waiting else None)
 
         trial = health.begin()
         try:

@@ -128,14 +128,12 @@ class HealthTable:
         return min(drawn, key=lambda one: self[endpoint(one)].score)
 
     def least_bad(self, candidates: Sequence[T], endpoint: Callable[[T], str]) -> T | None:
-        """Where the circuits of several are open, the one that was opened for least: all at once they say more of a bad
-        moment than of each. None for a single one, and for those that asked to be left alone.
+        """Where the circuits of all are open, the one that was opened for least: several at once say more of a bad
+        moment than of each. Not those that asked to be left alone.
         """
         at = self.clock()
         able = [one for one in candidates if at >= self[endpoint(one)].held_until]
-        if len({endpoint(one) for one in candidates}) < 2 or not able:
-            return None
-        return min(able, key=lambda one: self[endpoint(one)].opened)
+        return min(able, key=lambda one: self[endpoint(one)].opened) if able else None
 
     def open(self) -> dict[str, float]:
         """Endpoints whose circuit is open now, with the seconds until they are tried again."""

@@ -37,6 +37,8 @@ class Part:
     """Whether anything of it went out to the client: from then on it cannot be run again, only carried on."""
     delivered_before: int = 0
     """Those of them that earlier runs delivered."""
+    answered_by: str = ""
+    """Identity of the offer that was asked last."""
     resumed: bool = False
     """Whether this run carries on an answer that an earlier one began, what was delivered being part of its prompt."""
 
@@ -139,6 +141,36 @@ class Meter:
         if self.intent.batch_id is not None:
             return outcome != "complete"
         return outcome in FAILURES and not any(part.begun for part in self.parts)
+
+    async def cached(self, saved: Usage, charge_percent: int) -> None:
+        """The answer was there already: charge a share of the tokens that it took when it was made, note the others as
+        saved. Raises Unavailable if there is no room for that.
+        """
+        shares = [count * charge_percent // 100 for count in (saved.prompt, saved.cached, saved.completion)]
+        charged = Usage(*shares)
+        try:
+            await self.begin()
+            if any(shares):
+                await self.safe()
+        except BaseException:
+            self.settle("client_gone")  # no engine was asked, so this is void
+            raise
+        self._settled = True
+        self.journal.outcome(
+            self.intent.ended(
+                "cached",
+                now_us(),
+                prompt=charged.prompt,
+                cached=charged.cached,
+                completion=charged.completion,
+                attempts=0,
+                saved_prompt=saved.prompt - charged.prompt,
+                saved_completion=saved.completion - charged.completion,
+            )
+        )
+        if self.used:
+            self.used(0, False)  # no engine worked on it, so limits have nothing to count
+        self.ended("cached", charged, False)
 
     @property
     def refused(self) -> bool:

@@ -50,3 +50,7 @@ class Served:
     error: str = ""
     """Its code."""
     trace: Trace | None = None
+    cache: str = ""
+    """``hit``, ``miss``, or ``bypass`` for an answer that is drawn at random; empty if the cache was not asked for."""
+    age_s: int = 0
+    """How old a hit is."""

@@ -62,6 +62,8 @@ class Request:
     """Whether it waits behind all requests of people."""
     wire: str | None = None
     """The ``kind`` of the usage event where the request came over another wire than its own."""
+    cache: str = ""
+    """One of `argosy.gateway.cache.MODES`; empty if the project's own is meant."""
 
     @property
     def parts(self) -> int:
@@ -106,7 +108,12 @@ class Request:
         """The body for a provider, which calls the model by its own name. No member is in it twice: not every provider
         reads the last.
         """
-        body = _OBJECT.decode(self.upstream_body(b"", part))
+        try:
+            body = _OBJECT.decode(self.upstream_body(b"", part))
+        except (
+            msgspec.DecodeError
+        ) as error:  # in a member that nobody has looked at yet, such as a number of 400 digits
+            raise Invalid(f"The request body is not valid JSON: {error}.", code="invalid_json") from None
         body["model"] = model
         body.pop("return_progress", None)
         return msgspec.json.encode(body)
@@ -118,11 +125,17 @@ ANSWER_TOKENS_GUESS = 256
 PARTS_LIMIT = 128
 """Runs of the engine that one request may ask for, as in OpenAI's API."""
 
-_Count = Annotated[int, Meta(ge=1)]
+_Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+_Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class _StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
+
+
+class _Form(msgspec.Struct):
+    type: str
+    json_schema: dict[str, Raw] | None = None
 
 
 class _Message(msgspec.Struct):
@@ -135,7 +148,7 @@ class _Fields(msgspec.Struct, kw_only=True):
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
     n: Annotated[int, Meta(ge=1, le=PARTS_LIMIT)] | None = None
-    seed: int | None = None
+    seed: _Seed | None = None
     max_tokens: _Count | None = None
     max_completion_tokens: _Count | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
@@ -143,6 +156,11 @@ class _Fields(msgspec.Struct, kw_only=True):
     frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
     presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
     stop: str | list[str] | None = None
+    user: str | None = None
+    logit_bias: dict[str, float] | list[Raw] | None = None
+    metadata: dict[str, Raw] | None = None
+    store: bool | None = None
+    service_tier: str | None = None
     # Placement on the engine is the platform's: a client that could choose it would reach other tenants' adapters.
     lora: Raw | UnsetType = UNSET
     id_slot: Raw | UnsetType = UNSET
@@ -155,6 +173,10 @@ class _Chat(_Fields):
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     tools: list[Tool] | None = None
     tool_choice: Literal["none", "auto", "required"] | Choice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: _Form | None = None
+    reasoning_effort: str | None = None
+    modalities: list[str] | None = None
 
 
 class _Text(_Fields):
@@ -192,6 +214,8 @@ def parse(kind: Kind, body: bytes) -> Request:
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     """Decode a request body of any wire. Raises Invalid, with ``param`` naming the member at fault where one is."""
     try:
+        if not body.isascii():
+            body.decode()  # what is skipped over is not looked at by the decoder, but engines fail on it
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         refuse_member(str(error))

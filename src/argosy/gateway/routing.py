@@ -19,7 +19,17 @@ from argosy.gateway.route_spec import Routes, ordered
 from argosy.gateway.store import all_routes
 from argosy.identity import Caller
 from argosy.runtime import Database, Transaction, Vault, read_version
-from argosy.serving import PROVIDER, Route, ask_for, engine_request, list_deployments, modality_of, routes
+from argosy.serving import (
+    PROVIDER,
+    Route,
+    ask_for,
+    engine_request,
+    fitted_files,
+    list_deployments,
+    modality_of,
+    revision_of,
+    routes,
+)
 
 _log = structlog.get_logger()
 _DEMAND_EVERY_S = 1.0
@@ -39,6 +49,8 @@ class Offer:
 
     endpoint: str = ""
     """Who answers, by name: what health is kept of."""
+    identity: str = ""
+    """All that decides its answers and their price: two offers with the same one give the same."""
 
     @property
     def ready(self) -> bool:
@@ -69,7 +81,8 @@ def expected(tx: Transaction) -> list[Route]:
 
     They tell a model whose engine is starting again from one that does not exist.
     """
-    found = []
+    found: list[Route] = []
+    fits = fitted_files(tx)
     for deployment in list_deployments(tx):
         if deployment.desired != "running" or deployment.spec.engine == PROVIDER:
             continue
@@ -84,10 +97,14 @@ def expected(tx: Transaction) -> list[Route]:
             context_length=0,
             replica_id="",
             modality=modality_of(deployment.model),
+            revision=revision_of(deployment.id, deployment.version, fits.get((deployment.id, deployment.version))),
         )
         left_out = deployment.detail.get("left_out", {})
         adapters = [version for version in adapters_of(tx, deployment.model) if version.name not in left_out]
-        found += [base, *(replace(base, model=each.name, project_id=each.project_id) for each in adapters)]
+        found.append(base)
+        for each in adapters:
+            revision = f"{base.revision} {each.digest}"
+            found.append(replace(base, model=each.name, project_id=each.project_id, revision=revision))
     return found
 
 
@@ -221,7 +238,9 @@ class RouteTable:
                     continue
             members = encode_members(engine_request(route))
             endpoint = f"{route.provider.name} {route.provider_model}" if route.provider else route.url
-            yield route.model, Offer(route, price.id if price else None, members, headers, endpoint)
+            price_id = price.id if price else None
+            identity = f"{route.model} {route.base_model} {route.engine} {route.revision} {price_id}"
+            yield route.model, Offer(route, price_id, members, headers, endpoint, identity)
 
     def _unknown(self, project_id: str, model: str) -> NotFound:
         names = [route.model for route in self.models(project_id)]

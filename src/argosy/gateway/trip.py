@@ -74,7 +74,17 @@ class Trip:
         if those of all others are.
         """
         found = self._best(self._lost_at) or (self._best(set()) if self._lost_at else None)
-        return found if found or self._attempts else self.health.least_bad(list(self._askable()), _endpoint)
+        return found if found or self._attempts else self._least_bad()
+
+    def _least_bad(self) -> Offer | None:
+        """Where all circuits are open. A provider that is alone is left in peace; an engine of ours is not: it is watched
+        by others, and one caller's requests that it fails on must not shut it for everybody.
+        """
+        offers = [offer for model in self.call.plan.models for offer in self._offers(model) if self._may_ask(offer)]
+        alone = len({offer.endpoint for offer in offers}) < 2
+        if alone and any(offer.route.provider for offer in offers):
+            return None
+        return self.health.least_bad(offers, _endpoint)
 
     def _best(self, avoided: set[str]) -> Offer | None:
         for model in self.call.plan.models:
@@ -82,9 +92,6 @@ class Trip:
             if best := self.health.best(offers, _endpoint):
                 return best
         return None
-
-    def _askable(self) -> Iterator[Offer]:
-        return (offer for model in self.call.plan.models for offer in self._offers(model) if self._may_ask(offer))
 
     def _offers(self, model: str) -> Sequence[Offer]:
         return self.table.offers(self.call.project_id, model)
@@ -107,6 +114,7 @@ class Trip:
         self._attempts += offer.endpoint not in self._was_away
         call = self.call
         call.meter.dispatched = True
+        self.part.answered_by = offer.identity
         call.meter.attempts = call.served.attempts = max(call.meter.attempts, self._attempts)
         if call.served.target != offer.route.model:
             call.served.target = offer.route.model

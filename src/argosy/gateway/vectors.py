@@ -22,6 +22,9 @@ class EmbeddingFields(msgspec.Struct, kw_only=True):
     input: _Text | Annotated[list[Raw], Meta(min_length=1, max_length=INPUTS_LIMIT)]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = None
+    user: str | None = None
+    stream: bool | None = None
+    stream_options: dict[str, Raw] | None = None
     lora: Raw | UnsetType = UNSET
 
 
@@ -32,6 +35,8 @@ class RerankFields(msgspec.Struct, kw_only=True):
     query: _Text
     documents: Annotated[list[_Text], Meta(min_length=1, max_length=INPUTS_LIMIT)]
     top_n: Annotated[int, Meta(ge=1)] | None = None
+    stream: bool | None = None
+    stream_options: dict[str, Raw] | None = None
     lora: Raw | UnsetType = UNSET
 
 
@@ -50,6 +55,12 @@ _ANY = msgspec.json.Decoder(dict[str, Raw])
 
 def check(fields: EmbeddingFields | RerankFields) -> None:
     """Refuse what cannot be done. Raises Invalid."""
+    if fields.stream or fields.stream_options is not None:
+        raise Invalid(
+            "There is nothing to stream here: the answer comes whole. Leave 'stream' and 'stream_options' out.",
+            code="unsupported_parameter",
+            param="stream" if fields.stream else "stream_options",
+        )
     if isinstance(fields, RerankFields):
         return
     if fields.dimensions is not None:

@@ -26,14 +26,22 @@ class Vault:
 
     def seal(self, secret: str, purpose: str) -> bytes:
         """What may be stored. It opens for the same ``purpose`` only, so that rows cannot be exchanged."""
+        return self.seal_bytes(secret.encode(), purpose)
+
+    def seal_bytes(self, secret: bytes, purpose: str) -> bytes:
+        """The same of bytes."""
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, secret.encode(), purpose.encode())
+        return nonce + self._cipher.encrypt(nonce, secret, purpose.encode())
 
     def open(self, sealed: bytes, purpose: str) -> str:
         """The secret. Raises Unavailable if it was sealed with another key, for another purpose, or was changed."""
+        return self.open_bytes(sealed, purpose).decode()
+
+    def open_bytes(self, sealed: bytes, purpose: str) -> bytes:
+        """The same of bytes."""
         nonce, rest = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         try:
-            return self._cipher.decrypt(nonce, rest, purpose.encode()).decode()
+            return self._cipher.decrypt(nonce, rest, purpose.encode())
         except (InvalidTag, ValueError):
             raise Unavailable(
                 "A stored secret cannot be read with this platform's key. Bring back the file secret.key of the home "

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from argosy.serving.preparing import ready_file
     from argosy.serving.reconciler import Reconciler
     from argosy.serving.room import estimate, require_room
-    from argosy.serving.route import Route, engine_request, modality_of, routes
+    from argosy.serving.route import Route, engine_request, modality_of, revision_of, routes
     from argosy.serving.store import (
         Deployment,
         ReplicaRow,
         ask_for,
         find_deployment,
+        fitted_files,
         list_deployments,
         list_replicas,
         list_versions,
@@ -44,6 +45,7 @@ __all__ = [
     "estimate",
     "find_deployment",
     "fit_document",
+    "fitted_files",
     "last_lines",
     "list_deployments",
     "list_replicas",
@@ -51,6 +53,7 @@ __all__ = [
     "modality_of",
     "ready_file",
     "require_room",
+    "revision_of",
     "roll_back",
     "routes",
     "served_file",
@@ -73,6 +76,7 @@ _PLACES = {
     "modality_of": "route",
     "ready_file": "preparing",
     "require_room": "room",
+    "revision_of": "route",
     "routes": "route",
     "served_file": "deployments",
 }

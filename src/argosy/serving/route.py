@@ -6,7 +6,7 @@ from typing import Any
 from argosy.catalog import Provider, adapters_of, cards, list_providers
 from argosy.runtime import Transaction
 from argosy.serving.engines import EngineSpec
-from argosy.serving.store import list_deployments, ready_replicas
+from argosy.serving.store import fitted_files, list_deployments, ready_replicas
 from argosy.serving.versions import PROVIDER
 
 
@@ -35,6 +35,8 @@ class Route:
     """What the provider calls the model."""
     slots: int = 0
     """Requests that this replica computes side by side; 0: as many as come."""
+    revision: str = ""
+    """What was deployed, down to the file and the adapter: another revision may give other answers."""
 
     @property
     def price_model(self) -> str:
@@ -44,9 +46,10 @@ class Route:
 
 def routes(tx: Transaction) -> list[Route]:
     """Everything that can be asked right now: every base with a ready replica, and its adapters."""
-    found = _provided(tx)
+    found, fits = _provided(tx), fitted_files(tx)
     for row in ready_replicas(tx):
-        owners = {version.name: version.project_id for version in adapters_of(tx, row.model)}
+        adapters = {version.name: version for version in adapters_of(tx, row.model)}
+        revision = revision_of(row.deployment_id, row.version, fits.get((row.deployment_id, row.version)))
         common: dict[str, Any] = {
             "base_model": row.model,
             "url": row.url,
@@ -57,10 +60,11 @@ def routes(tx: Transaction) -> list[Route]:
             "modality": modality_of(row.model),
             "slots": EngineSpec.slots if row.engine == "llama_cpp" else 0,
         }
-        found.append(Route(model=row.model, project_id=None, adapter_index=None, **common))
+        found.append(Route(model=row.model, project_id=None, adapter_index=None, revision=revision, **common))
         for index, name in enumerate(row.adapters):
-            if name in owners:  # one that was deleted is served no longer, even before its engine is replaced
-                found.append(Route(model=name, project_id=owners[name], adapter_index=index, **common))
+            if adapter := adapters.get(name):  # a deleted one is served no longer, even before its engine is replaced
+                own: dict[str, Any] = {"project_id": adapter.project_id, "revision": f"{revision} {adapter.digest}"}
+                found.append(Route(model=name, adapter_index=index, **own, **common))
     return found
 
 
@@ -86,9 +90,15 @@ def _provided(tx: Transaction) -> list[Route]:
                     modality=modality_of(deployment.model),
                     provider=provider,
                     provider_model=spec.provider_model or deployment.model,
+                    revision=f"{provider.id} {provider.base_url} {spec.provider_model}",
                 )
             )
     return found
+
+
+def revision_of(deployment_id: str, version: int, file: str | None) -> str:
+    """The revision of a base model that is served from ``file``."""
+    return f"{deployment_id} {version} {file or ''}"
 
 
 def modality_of(model: str) -> str:

@@ -279,6 +279,13 @@ def ready_replicas(tx: Transaction) -> list[Row[Any]]:
     return list(tx.execute(ready))
 
 
+def fitted_files(tx: Transaction) -> dict[tuple[str, int], str]:
+    """The file that each version of each deployment is served from, by the deployment's id and the version's number."""
+    fitted = select(versions.c.deployment_id, versions.c.number, versions.c.fit).where(versions.c.fit.is_not(None))
+    found = {(row.deployment_id, row.number): row.fit for row in tx.execute(fitted)}
+    return {place: str(fit.get("file", "")) for place, fit in found.items() if fit}
+
+
 def _deployment(row: Row[Any]) -> Deployment:
     fields = {name: value for name, value in row._mapping.items() if name in deployments.c}
     return Deployment(spec=_spec(row), **fields)

@@ -182,3 +182,11 @@ def test_everyone_sees_their_own_and_administrators_their_organization(books: Bo
 def test_a_bad_question_has_a_clear_answer(books: Books, query: dict[str, object], code: str) -> None:
     answer = books.client("finance").get("/v1/organization/usage/completions", params=query)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+
+
+def test_what_a_kept_answer_saved_is_on_its_usage_row(books: Books) -> None:
+    books.use("req_1", outcome="cached", attempts=0, saved_prompt_tokens=900, saved_completion_tokens=40)
+    row = books.client("finance").get("/v1/usage/events/req_1").json()
+    assert (row["outcome"], row["total"], row["quantities"], row["attempts"]) == ("cached", 0, [], 0)
+    assert row["usage"]["prompt_tokens"] == row["usage"]["completion_tokens"] == 0
+    assert (row["usage"]["saved_prompt_tokens"], row["usage"]["saved_completion_tokens"]) == (900, 40)

@@ -6,15 +6,17 @@ from time import perf_counter
 from typing import Any
 
 from argosy.api.auth import authorization
+from argosy.api.bodies import BODY_BYTES_MAX, announced_too_large, too_large
 from argosy.api.errors import fault
 from argosy.api.exchange import Exchange, Wire
 from argosy.api.faults import log_fault
 from argosy.api.metrics import Metrics
+from argosy.api.openai.caching import with_cache
 from argosy.api.openai.priority import prioritised
 from argosy.api.watch import Watch
-from argosy.api.wire import BODY_BYTES_MAX, GONE
+from argosy.api.wire import GONE
 from argosy.batches import Grant, read_grant
-from argosy.core import ArgosyError, Invalid, TooLarge, new_id
+from argosy.core import ArgosyError, Invalid, new_id
 from argosy.gateway import Gateway
 from argosy.identity import KeyRing
 from argosy.runtime import Vault
@@ -42,6 +44,8 @@ class Completions:
             await self._serve(scope, receive, reply, request_id, grant)
         except ArgosyError as error:
             await reply.fail(error)
+        except RecursionError:
+            await reply.fail(Invalid("The request body is nested too deeply.", code="invalid_json"))
         except ClientGone:
             reply.status = _CLIENT_GONE
         except Exception as error:
@@ -54,8 +58,8 @@ class Completions:
 
     async def _serve(self, scope: Any, receive: Any, reply: Exchange, request_id: str, grant: Grant | None) -> None:
         reply.served.caller = caller = grant.caller if grant else reply.caller(scope, self._keys)
-        request = prioritised(await reply.read(await _body(scope, receive), caller), scope)
-        reply.served.request = request
+        request = await reply.read(await _body(scope, receive), caller)
+        reply.served.request = request = with_cache(prioritised(request, scope), scope)
         reply.limits = lambda: self._gateway.limit_headers(caller, request.model)
         async with _Presence(scope, receive):
             if request.stream:
@@ -109,9 +113,8 @@ class _Watch:
 
 async def _body(scope: Any, receive: Any) -> bytes:
     """The whole request body. Raises TooLarge as soon as it is, ClientGone, and Invalid for none."""
-    announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    if announced.isdigit() and int(announced) > BODY_BYTES_MAX:
-        raise _too_large()
+    if announced_too_large(scope):
+        raise too_large()
     message = await receive()
     body: bytes = message.get("body", b"")
     if message.get("more_body"):
@@ -121,14 +124,10 @@ async def _body(scope: Any, receive: Any) -> bytes:
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
             if size > BODY_BYTES_MAX:
-                raise _too_large()
+                raise too_large()
         body = b"".join(pieces)
     if message["type"] == "http.disconnect":
         raise ClientGone
     if not body.strip():
         raise Invalid("The request has no body. Send a JSON object.", code="invalid_json")
     return body
-
-
-def _too_large() -> TooLarge:
-    return TooLarge(f"The request body is over the limit of {BODY_BYTES_MAX} bytes.", code="body_too_large")

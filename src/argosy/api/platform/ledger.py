@@ -117,6 +117,8 @@ def _event(line: EventLine) -> dict[str, Any]:
             "cached_tokens": line.units["cached_input"],
             "completion_tokens": line.units["output"],
             "training_tokens": line.units["training"],
+            "saved_prompt_tokens": line.saved_prompt_tokens,
+            "saved_completion_tokens": line.saved_completion_tokens,
         },
         "price_version": line.price_version,
         "discount": line.discount,

@@ -34,6 +34,8 @@ class EventLine:
     estimated: bool
     route: str
     attempts: int
+    saved_prompt_tokens: int
+    saved_completion_tokens: int
     started_us: int
     finished_us: int
     price_version: str
