@@ -63,6 +63,13 @@ _ERRORS = {
     "502": "The engine failed.",
     "503": "No replica is ready, or usage cannot be recorded; see Retry-After.",
 }
+_PRIORITY = {
+    "name": "x-argosy-priority",
+    "in": "header",
+    "required": False,
+    "schema": {**_TEXT, "enum": ["interactive", "batch"]},
+    "description": "A batch waits behind all interactive requests.",
+}
 ERROR_SCHEMA = {
     "type": "object",
     "required": ["error"],
@@ -114,6 +121,7 @@ def _operation(name: str, properties: dict[str, Any], required: list[str]) -> di
         "tags": ["Completions"],
         "summary": name,
         "operationId": f"create_{name.lower().replace(' ', '_')}",
+        "parameters": [_PRIORITY],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
             "200": {"description": "The answer, or a stream of events.", "content": answer},
