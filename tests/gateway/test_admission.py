@@ -6,7 +6,6 @@ from dataclasses import replace
 import httpx
 import openai
 import pytest
-from tests.gateway.harness import QUESTION
 
 from argosy.core import RateLimited
 from argosy.gateway.admission import Admission, Patience
@@ -227,6 +226,14 @@ def narrow(api, slots):
     api.route([replace(route, slots=slots) for route in api.routes])
 
 
+async def until(true):
+    for _ in range(2000):
+        if true():
+            return
+        await asyncio.sleep(0.002)
+    raise AssertionError("it never came to that")
+
+
 async def gauge(api, name):
     async with httpx.AsyncClient() as http:
         lines = (await http.get(f"{api.url}/metrics")).text.splitlines()
@@ -252,20 +259,16 @@ async def test_an_engine_is_given_no_more_than_it_has_slots(api, stream):
 
 async def test_a_client_that_leaves_the_queue_is_gone_and_pays_nothing(api):
     narrow(api, 1)
-    api.engine.plan = ["hang"]
-    first = asyncio.ensure_future(api.ask())
-    await asyncio.sleep(0.05)
-    second = asyncio.ensure_future(api.ask())
-    await asyncio.sleep(0.05)
-    assert await gauge(api, 'argosy_queue_length{class="inter') == {'argosy_queue_length{class="interactive"}': 1.0}
-    second.cancel()
-    await asyncio.sleep(0.05)
-    assert api.gateway.admission.waiting() == {"interactive": 0, "batch": 0}
-    assert len(api.engine.bodies) == 1
-    first.cancel()
-    await asyncio.sleep(0.05)
-    assert api.gateway.admission.in_flight("rep_1") == 0
+    async with api.gateway.admission.slot("rep_1", 1, "somebody"):
+        leaving = asyncio.ensure_future(api.ask())
+        await until(lambda: api.gateway.admission.waiting()["interactive"])
+        queue = await gauge(api, "argosy_queue_length")
+        assert sorted(queue.values()) == [0.0, 1.0]
+        leaving.cancel()
+        await until(lambda: not api.gateway.admission.waiting()["interactive"])
+    assert (api.engine.bodies, api.gateway.admission.in_flight("rep_1")) == ([], 0)
     assert (await api.ask()).usage.total_tokens == 35
+    await api.settled()
 
 
 async def test_the_header_puts_a_request_behind_all_others(api):
@@ -278,12 +281,10 @@ async def test_the_header_puts_a_request_behind_all_others(api):
         order.append(name)
 
     asks = [asyncio.ensure_future(ask("first", "interactive"))]
-    while not api.gateway.admission.in_flight("rep_1"):
-        await asyncio.sleep(0.001)
+    await until(lambda: api.gateway.admission.in_flight("rep_1"))
     for name, priority in (("batch", "batch"), ("person", "interactive")):
         asks.append(asyncio.ensure_future(ask(name, priority)))
-        while not api.gateway.admission.waiting()[priority]:
-            await asyncio.sleep(0.001)
+        await until(lambda line=priority: api.gateway.admission.waiting()[line])
     await asyncio.gather(*asks)
     assert order == ["first", "person", "batch"]
     with pytest.raises(openai.BadRequestError, match="x-argosy-priority"):
@@ -293,16 +294,14 @@ async def test_the_header_puts_a_request_behind_all_others(api):
 async def test_a_full_queue_is_a_429_before_anything_is_billed(api):
     narrow(api, 1)
     api.gateway.admission._patience = Patience(people_s=0.05)
-    api.engine.plan = ["hang"]
-    first = asyncio.ensure_future(api.ask())
-    await asyncio.sleep(0.05)
-    with pytest.raises(openai.RateLimitError) as refused:
-        await api.client().chat.completions.create(model="tiny", messages=QUESTION)
+    async with api.gateway.admission.slot("rep_1", 1, "somebody"):
+        with pytest.raises(openai.RateLimitError) as refused:
+            await api.ask()
     assert refused.value.code == "queue_timeout"
     assert int(refused.value.response.headers["retry-after"]) >= 1
-    assert api.events() == []
+    assert (api.events(), api.engine.bodies) == ([], [])
     assert await gauge(api, "argosy_refusals") == {'argosy_refusals_total{reason="queue_timeout"}': 1.0}
-    first.cancel()
+    assert (await gauge(api, "argosy_outcomes"))['argosy_outcomes_total{outcome="refused"}'] == 1.0
 
 
 async def test_a_request_of_many_parts_is_finished_once_it_was_let_in(api):

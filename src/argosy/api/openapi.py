@@ -74,6 +74,13 @@ _CACHE = {
     "description": "Whether the answer may be a kept one, and may be kept; 'force': also if it is drawn at random.",
     "schema": {**_TEXT, "enum": ["off", "on", "force"]},
 }
+_PRIORITY = {
+    "name": "x-argosy-priority",
+    "in": "header",
+    "required": False,
+    "schema": {**_TEXT, "enum": ["interactive", "batch"]},
+    "description": "A batch waits behind all interactive requests.",
+}
 ERROR_SCHEMA = {
     "type": "object",
     "required": ["error"],
@@ -128,7 +135,7 @@ def _operation(name: str, properties: dict[str, Any], required: list[str]) -> di
         "tags": ["Completions"],
         "summary": name,
         "operationId": f"create_{name.lower().replace(' ', '_')}",
-        "parameters": [_CACHE],
+        "parameters": [_CACHE, _PRIORITY],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
             "200": {"description": "The answer, or a stream of events.", "content": answer},

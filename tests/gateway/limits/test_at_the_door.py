@@ -53,7 +53,7 @@ async def test_answers_carry_openais_headers_where_a_limit_applies(api):
         ["5", "4", "10000", "9965"],
         ["5", "3", "10000", "9930"],
     ]
-    assert all(re.fullmatch(r"1m[0-2]s", told(second)[at]) for at in (2, 5))
+    assert all(re.fullmatch(r"1m[0-2]s|5[0-9.]+s", told(second)[at]) for at in (2, 5))
 
 
 async def test_a_stream_carries_them_too_and_counts_what_it_used(api):
@@ -69,11 +69,11 @@ async def test_a_stream_carries_them_too_and_counts_what_it_used(api):
 async def test_over_the_limit_is_a_429_that_says_when(api):
     await limit(api, requests_per_minute=2)
     await asyncio.gather(raw(api), raw(api))
-    with pytest.raises(openai.RateLimitError, match=r"Try again in 6[0-2] s") as refused:
+    with pytest.raises(openai.RateLimitError, match=r"Try again in [56]\d s") as refused:
         await raw(api)
     answer = refused.value.response
     assert (refused.value.code, refused.value.type) == ("rate_limit_exceeded", "rate_limit_error")
-    assert 60 <= int(answer.headers["retry-after"]) <= 62
+    assert 50 <= int(answer.headers["retry-after"]) <= 62
     assert told(answer)[:2] == ["2", "0"]
     assert len(api.engine.bodies) == 2
     await api.settled(2)
