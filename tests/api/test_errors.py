@@ -6,10 +6,12 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
+from sqlalchemy import select
 
 import argosy.core
 from argosy.api.errors import STATUSES, body_of, handle_errors, headers_of, status_of
 from argosy.core import ArgosyError, Conflict, Invalid, Unavailable
+from argosy.identity.tables import projects
 
 
 def test_no_error_class_was_forgotten():
@@ -62,3 +64,24 @@ def test_a_fault_is_500_without_its_words(client):
     answer = client.post("/orders", json={"count": 1, "name": "x"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
     assert "division" not in answer.text
+
+
+def test_what_no_column_can_hold_is_the_callers_mistake_on_both_databases(database, caplog):
+    app = FastAPI()
+    handle_errors(app)
+
+    @app.get("/projects")
+    def look(name: str = "x", at: int = 0) -> int:
+        with database.read() as tx:
+            found = tx.execute(select(projects).where(projects.c.name == name, projects.c.created_at == at))
+            return len(found.all())
+
+    client = TestClient(app, raise_server_exceptions=False)
+    assert client.get("/projects").json() == 0
+    for query in ("at=99999999999999999999", f"at={2**63}", "name=SECRET%00"):
+        answer = client.get(f"/projects?{query}")
+        if database.is_sqlite and "%00" in query:  # which holds it well
+            assert answer.status_code == 200
+            continue
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_value"), answer.text
+        assert "SECRET" not in answer.text + caplog.text

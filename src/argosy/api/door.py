@@ -73,11 +73,13 @@ class Door(HttpToolsProtocol):
         """Some bytes of one or more requests."""
         self._head_bytes += len(data)
         super().data_received(data)
+        if not self._begun:  # most requests come in one piece
+            if self._request_timer is not None:
+                self._stop_request_timer()
+            return
         if self.parser is None or self.transport.is_closing():
             return
-        if not self._begun:
-            self._stop_request_timer()
-        elif self._request_timer is None:
+        if self._request_timer is None:
             self._await_request()
         # Lines of a trailer come to the headers too.
         if (self._in_head and self._head_bytes > self._limits.head_bytes) or self._too_many_headers():
@@ -88,11 +90,13 @@ class Door(HttpToolsProtocol):
         super().on_message_begin()
         self._begun = self._in_head = True
         self._body_bytes = 0
-        self._stop_request_timer()
+        if self._request_timer is not None:
+            self._stop_request_timer()
 
     def on_headers_complete(self) -> None:
         """From the parser."""
-        if self._too_many_headers() or (self._head_bytes > self._limits.head_bytes and self._long_head()):
+        limits = self._limits
+        if len(self.headers) > limits.headers or (self._head_bytes > limits.head_bytes and self._long_head()):
             raise _HeadTooLarge
         self._in_head = False
         self._head_bytes = 0
@@ -130,7 +134,7 @@ class Door(HttpToolsProtocol):
     def _stop_request_timer(self) -> None:
         if self._request_timer is not None:
             self._request_timer.cancel()
-            self._request_timer = None
+        self._request_timer = None
 
     def _request_is_late(self) -> None:
         self._request_timer = None

@@ -24,6 +24,7 @@ from argosy.core import (
 )
 from argosy.gateway import Kind
 from argosy.gateway.wires import WIRE_PATHS
+from argosy.runtime import UNSTORABLE
 
 STATUSES: dict[type[ArgosyError], int] = {
     Invalid: 400,
@@ -75,6 +76,8 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(ArgosyError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    for kind in UNSTORABLE:
+        app.add_exception_handler(kind, _unstorable)
     app.add_exception_handler(Exception, _unknown)
 
 
@@ -91,6 +94,12 @@ async def _known(_: Request, error: Exception) -> Response:
 
 async def _unknown(_: Request, error: Exception) -> Response:
     return _respond(fault())
+
+
+async def _unstorable(_: Request, error: Exception) -> Response:
+    return _respond(
+        Invalid("A number in this request is too large, or a text holds the character NUL.", code="invalid_value")
+    )
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

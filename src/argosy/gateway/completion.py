@@ -100,22 +100,21 @@ class Gateway:
         ``served`` is told who answered.
         """
         call = await self._admitted(request, caller, request_id, served)
+        return await self._settled(call, lambda: self._whole(call))
+
+    async def _whole(self, call: Call) -> bytes:
         saving = await self._look(call)
         if saving and saving.found:
             return await saving.whole()
-        body = await self._computed(call)
+        if call.request.parts == 1:
+            body = await self._dispatch.collect(call, 0)
+        else:
+            parts = range(call.request.parts)
+            bodies = await together(self._dispatch.collect(call, part) for part in parts)
+            body = fold(bodies, call.meter.totals()[0])
         if saving:
             saving.keep(body)
         return body
-
-    async def _computed(self, call: Call) -> bytes:
-        """The whole answer, of all parts."""
-        request = call.request
-        if request.parts == 1:
-            return await self._settled(call, lambda: self._dispatch.collect(call, 0))
-        parts = range(request.parts)
-        bodies = await self._settled(call, lambda: together(self._dispatch.collect(call, part) for part in parts))
-        return fold(bodies, call.meter.totals()[0])
 
     async def stream(
         self, request: Request, caller: Caller, request_id: str, send: Send, served: Served | None = None
@@ -129,14 +128,17 @@ class Gateway:
             await send(called_events(whole, request.include_usage))
             return
         call = await self._admitted(request, caller, request_id, served)
+        await self._settled(call, lambda: self._streamed(call, send))
+
+    async def _streamed(self, call: Call, send: Send) -> None:
         saving = await self._look(call)
         if saving and saving.found:
             return await saving.stream(send)
         out = saving.listening(send) if saving else send
-        if request.parts == 1:
-            await self._settled(call, lambda: self._dispatch.pass_on(call, 0, out))
+        if call.request.parts == 1:
+            await self._dispatch.pass_on(call, 0, out)
         else:
-            await self._settled(call, lambda: self._pass_on_all(call, out))
+            await self._pass_on_all(call, out)
         if saving:
             saving.keep()
 

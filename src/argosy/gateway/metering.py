@@ -144,17 +144,12 @@ class Meter:
 
     async def cached(self, saved: Usage, charge_percent: int) -> None:
         """The answer was there already: charge a share of the tokens that it took when it was made, note the others as
-        saved. Raises Unavailable if there is no room for that.
+        saved. Raises Unavailable if a charge cannot be made safe; a row of nothing need not be.
         """
         shares = [count * charge_percent // 100 for count in (saved.prompt, saved.cached, saved.completion)]
         charged = Usage(*shares)
-        try:
-            await self.begin()
-            if any(shares):
-                await self.safe()
-        except BaseException:
-            self.settle("client_gone")  # no engine was asked, so this is void
-            raise
+        if any(shares):
+            await self.safe()
         self._settled = True
         self.journal.outcome(
             self.intent.ended(

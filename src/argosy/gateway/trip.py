@@ -77,8 +77,8 @@ class Trip:
         return found if found or self._attempts else self._least_bad()
 
     def _least_bad(self) -> Offer | None:
-        """Where all circuits are open. A provider that is alone is left in peace. An engine of ours is not: it is watched
-        as it is, and one caller's requests that it fails on must not shut it for everybody.
+        """Where all circuits are open. A provider that is alone is left in peace. An engine of ours is not: it is
+        watched as it is, and one caller's requests that it fails on must not shut it for everybody.
         """
         offers = [offer for model in self.call.plan.models for offer in self._offers(model) if self._may_ask(offer)]
         alone = len({offer.endpoint for offer in offers}) < 2

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 Transaction = Connection
@@ -24,6 +24,9 @@ metadata = MetaData(
     }
 )
 """All tables of the platform register here, from each package's ``tables.py``."""
+
+UNSTORABLE: tuple[type[Exception], ...] = (DataError, OverflowError)
+"""What a value raises that no column can hold: a number over 64 bits, or a text with NUL in PostgreSQL."""
 
 _BUSY_TIMEOUT_S = 30
 _WAL_RETRY_S = 0.01

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,8 @@ from tests.gateway.harness import Tariff
 
 from argosy.billing import ensure_price
 from argosy.catalog import point_alias
+from argosy.gateway.cache import saving
+from argosy.gateway.cache.key import Question
 from argosy.gateway.route_spec import read_spec
 from argosy.gateway.store import put_route
 from argosy.runtime import bump_version
@@ -164,3 +167,31 @@ async def test_what_was_under_way_when_it_was_emptied_does_not_come_back(api, as
     await asyncio.to_thread(api.gateway.cache.empty, api.project_id)
     assert (await asking).cache == "miss"
     assert api.gateway.cache.size(api.project_id) == (0, 0)
+
+
+async def test_a_client_that_leaves_during_the_look_leaves_nothing_open(api, monkeypatch):
+    looking = asyncio.Event()
+
+    async def find(key):
+        looking.set()
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(api.gateway.cache, "find", find)
+    asking = asyncio.create_task(api.ask(temperature=0, extra_headers={"x-argosy-cache": "on"}))
+    await asyncio.wait_for(looking.wait(), 5)
+    asking.cancel()
+    for _ in range(200):
+        if not api.journal.open_requests:
+            break
+        await asyncio.sleep(0.01)
+    assert (api.journal.open_requests, api.events(), api.engine.bodies) == (0, [], [])
+    assert api.metrics.in_flight == 0
+
+
+async def test_a_long_body_is_looked_through_beside_the_loop(api, ask, monkeypatch):
+    threads = []
+    monkeypatch.setattr(saving, "Question", lambda request: threads.append(threading.get_ident()) or Question(request))
+    long = [{"role": "user", "content": "x" * 200_000}]
+    assert [(await ask(messages=long)).cache for _ in range(2)] == ["miss", "hit"]
+    assert threading.get_ident() not in threads
+    assert len(threads) == 2

@@ -27,6 +27,8 @@ _COLUMNS = {
 }
 """What can be grouped by, and the column behind it. A line item is a model and a quantity."""
 _MICRO = 1_000_000
+_SECONDS_MAX = 10**12
+"""Later than anyone will ask for; in microseconds it still fits a column."""
 _List = Annotated[list[str], Query(default_factory=list)]
 
 
@@ -36,12 +38,12 @@ class Asked:
     def __init__(
         self,
         request: Request,
-        start_time: Annotated[int, Query(ge=0)],
+        start_time: Annotated[int, Query(ge=0, le=_SECONDS_MAX)],
         group_by: _List,
         project_ids: _List,
         api_key_ids: _List,
         models: _List,
-        end_time: Annotated[int | None, Query(ge=0)] = None,
+        end_time: Annotated[int | None, Query(ge=0, le=_SECONDS_MAX)] = None,
         limit: Annotated[int | None, Query(ge=1)] = None,
         page: str | None = None,
     ) -> None:
@@ -75,7 +77,7 @@ class Asked:
         if self.page is None:
             return self.start_time
         kind, _, number = self.page.partition("_")
-        if kind != "page" or not number.isdecimal():
+        if kind != "page" or not number.isdecimal() or len(number) > len(str(_SECONDS_MAX)):
             raise Invalid("That is not a page. Send back next_page as it came.", code="invalid_page", param="page")
         return max(int(number), self.start_time)
 

@@ -15,6 +15,7 @@ from argosy.billing.reports import EventFilter, EventLine, get_event, list_event
 router = APIRouter(tags=["billing"])
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
+Seconds = Annotated[int | None, Query(ge=0, le=10**12)]
 ProjectId = Annotated[str | None, Query(description="Another project of the organization; administrators only.")]
 
 
@@ -32,8 +33,8 @@ def usage_events(
     parts: PlatformParts,
     caller: BillingCaller,
     project_id: ProjectId = None,
-    start_time: int | None = None,
-    end_time: int | None = None,
+    start_time: Seconds = None,
+    end_time: Seconds = None,
     model: str | None = None,
     invoice_id: str | None = None,
     after: str | None = None,
@@ -64,7 +65,7 @@ def ledger(
     parts: PlatformParts,
     caller: BillingCaller,
     project_id: ProjectId = None,
-    after: int = 0,
+    after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """Ledger entries in the order in which they were posted, and the balance of every account.

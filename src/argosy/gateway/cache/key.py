@@ -6,12 +6,13 @@ wrong answer.
 """
 
 import hashlib
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec import Raw
 
 import argosy
-from argosy.gateway.requests import Request
+from argosy.gateway.requests import Kind, Request
 
 _WITHOUT_EFFECT = frozenset(
     {
@@ -32,33 +33,37 @@ _NULL = b"null"
 
 
 class Question:
-    """What a request asks, apart from whom."""
+    """What a request asks, apart from whom. To make one takes a pass over the body, its keys cost nothing."""
 
     def __init__(self, request: Request) -> None:
         # Of a member that is there twice the last counts, as for the engines.
         found = {name: bytes(raw) for name, raw in _MEMBERS.decode(request.body).items()}
-        self._members = {name: raw for name, raw in found.items() if name not in _WITHOUT_EFFECT and raw != _NULL}
+        members = {name: raw for name, raw in found.items() if name not in _WITHOUT_EFFECT and raw != _NULL}
         self._kind = request.kind
-
-    @property
-    def settled(self) -> bool:
+        self.settled = _settled(request.kind, members)
         """Whether asking again would give the same answer: nothing is drawn at random, or from a given seed."""
-        if not self._kind.completes or "seed" in self._members:
-            return True
-        temperature = self._members.get("temperature")
-        return temperature is not None and float(temperature) == 0
+        self._digest = _digest(
+            piece
+            for name in sorted(members)
+            for piece in (name.encode("utf-8", "surrogatepass"), msgspec.json.format(members[name], indent=-1))
+        )
 
     def key(self, project_id: str, model: str) -> str:
         """The name of the answer (64 hex digits) that ``model``, an offer's identity, gives to this project."""
-        digest = hashlib.blake2b(digest_size=32)
         names = (argosy.__version__, project_id, model, self._kind.value)
-        for piece in (*(name.encode() for name in names), *self._written()):
-            digest.update(len(piece).to_bytes(8, "big"))  # so that no two lists of pieces look alike
-            digest.update(piece)
-        return digest.hexdigest()
+        return _digest((*map(str.encode, names), self._digest)).hex()
 
-    def _written(self) -> list[bytes]:
-        pieces = []
-        for name in sorted(self._members):
-            pieces += [name.encode("utf-8", "surrogatepass"), msgspec.json.format(self._members[name], indent=-1)]
-        return pieces
+
+def _settled(kind: Kind, members: Mapping[str, bytes]) -> bool:
+    if not kind.completes or "seed" in members:
+        return True
+    temperature = members.get("temperature")
+    return temperature is not None and float(temperature) == 0
+
+
+def _digest(pieces: Iterable[bytes]) -> bytes:
+    digest = hashlib.blake2b(digest_size=32)
+    for piece in pieces:
+        digest.update(len(piece).to_bytes(8, "big"))  # so that no two lists of pieces look alike
+        digest.update(piece)
+    return digest.digest()

@@ -19,6 +19,8 @@ from argosy.gateway.trip import Call
 
 _EVENTS_BYTES_MAX = 8 * BYTES_MAX
 """Most of an event is not its text."""
+_LARGE_BYTES = 1 << 16
+"""Bodies that others are not to wait for while they are looked through."""
 _WHOLE_ENDS = {"stop", "length", "tool_calls", "function_call"}
 """How answers end that are kept. Filtered ones do not."""
 
@@ -98,7 +100,8 @@ async def look(cache: AnswerCache, modes: CacheModes, table: RouteTable, call: C
     mode = call.request.cache or modes.of(call.project_id)
     if mode == "off":
         return None
-    question = Question(call.request)
+    large = len(call.request.body) > _LARGE_BYTES
+    question = await asyncio.to_thread(Question, call.request) if large else Question(call.request)
     if mode != "force" and not question.settled:
         call.served.cache = "bypass"
         cache.counts["bypass"] += 1
