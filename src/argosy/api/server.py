@@ -11,7 +11,7 @@ import uvicorn
 
 from argosy.api.application import Application
 from argosy.api.door import DoorLimits
-from argosy.api.wire import wire
+from argosy.api.plain_door import plain_door
 
 _GRACE_S = 3
 _NEW_OBJECTS = 20_000
@@ -25,7 +25,7 @@ def make_server(app: Application, limits: DoorLimits | None = None) -> uvicorn.S
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=cast("type[asyncio.Protocol]", wire(limits or DoorLimits())),
+            http=cast("type[asyncio.Protocol]", plain_door(limits or DoorLimits())),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -13,8 +13,8 @@ from argosy.api.faults import log_fault
 from argosy.api.metrics import Metrics
 from argosy.api.openai.caching import with_cache
 from argosy.api.openai.priority import prioritised
+from argosy.api.plain_door import GONE
 from argosy.api.watch import Watch
-from argosy.api.wire import GONE
 from argosy.batches import Grant, read_grant
 from argosy.core import ArgosyError, Invalid, new_id
 from argosy.gateway import Gateway

@@ -42,7 +42,7 @@ _STATUS_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phr
 _log = logging.getLogger(__name__)
 
 
-class Wire(asyncio.Protocol):
+class PlainDoor(asyncio.Protocol):
     """One connection of a client. Made by uvicorn's server in the place of its own class."""
 
     transport: asyncio.Transport
@@ -224,9 +224,9 @@ class Wire(asyncio.Protocol):
             self._timer = self.loop.call_later(left_s, self._look_idle)
 
 
-def wire(limits: DoorLimits) -> Callable[..., Wire]:
+def plain_door(limits: DoorLimits) -> Callable[..., PlainDoor]:
     """What uvicorn makes connections with."""
-    return partial(Wire, limits=limits)
+    return partial(PlainDoor, limits=limits)
 
 
 def _could_be_plain(data: bytes) -> bool:
@@ -240,18 +240,18 @@ class Exchange:
     __slots__ = (
         "_body",
         "_chunked",
+        "_door",
         "_flush_due",
         "_leaving",
         "_out",
         "_tasks",
         "_waiting",
-        "_wire",
         "complete",
         "gone",
     )
 
-    def __init__(self, wire: Wire, body: bytes) -> None:
-        self._wire = wire
+    def __init__(self, door: PlainDoor, body: bytes) -> None:
+        self._door = door
         self._body: bytes | None = body
         self._chunked: bool | None = None
         """Whether the answer goes out in chunks; None until its head is known."""
@@ -263,7 +263,7 @@ class Exchange:
 
     def begin(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
         """Let the application work on it."""
-        task = self._wire.loop.create_task(work)
+        task = self._door.loop.create_task(work)
         self._tasks = tasks
         tasks.add(task)
         task.add_done_callback(self._done)
@@ -272,7 +272,7 @@ class Exchange:
         """What to call, with nothing of interest, should the client leave; or has it left already?"""
         self._leaving = call
         if self.gone and call is not None:
-            self._wire.loop.call_soon(call, None)
+            self._door.loop.call_soon(call, None)
 
     def left(self) -> None:
         """The client has left."""
@@ -289,14 +289,14 @@ class Exchange:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
         if not (self.gone or self.complete):
-            self._waiting = self._waiting or self._wire.loop.create_future()
+            self._waiting = self._waiting or self._door.loop.create_future()
             await asyncio.shield(self._waiting)
         return {"type": "http.disconnect"}
 
     async def send(self, message: dict[str, Any]) -> None:
         """ASGI: the head, which waits for the first of the body, then the body."""
-        if self._wire.draining is not None:
-            await asyncio.shield(self._wire.draining)
+        if self._door.draining is not None:
+            await asyncio.shield(self._door.draining)
         if self.gone:
             return
         if self.complete:
@@ -312,7 +312,7 @@ class Exchange:
             self._end()
         elif not self._flush_due:
             self._flush_due = True
-            self._wire.loop.call_soon(self._flush)
+            self._door.loop.call_soon(self._flush)
 
     def _end(self) -> None:
         if self._chunked:
@@ -321,7 +321,7 @@ class Exchange:
         self.complete = True
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
-        self._wire.ended(clean=True)
+        self._door.ended(clean=True)
 
     def _head(self, message: dict[str, Any]) -> bytes:
         lines = [_STATUS_LINES[message["status"]]]
@@ -339,7 +339,7 @@ class Exchange:
 
     def _flush(self) -> None:
         if self._out and not self.gone:
-            self._wire.transport.write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
+            self._door.transport.write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
         self._out.clear()
         self._flush_due = False
 
@@ -349,4 +349,4 @@ class Exchange:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("The application failed on a request.", exc_info=error)
         if not (self.complete or self.gone):
-            self._wire.ended(clean=False)
+            self._door.ended(clean=False)

@@ -11,7 +11,7 @@ import uvicorn
 from tests.gateway.harness import QUESTION
 
 from argosy.api.door import DoorLimits
-from argosy.api.wire import AHEAD_BYTES_MAX, GONE, HEAD_BYTES_MAX, wire
+from argosy.api.plain_door import AHEAD_BYTES_MAX, GONE, HEAD_BYTES_MAX, plain_door
 
 PATH = b"POST /v1/chat/completions HTTP/1.1\r\n"
 BODY = json.dumps({"model": "tiny", "messages": QUESTION}).encode()
@@ -161,7 +161,9 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_there(api):
 @contextlib.asynccontextmanager
 async def served(app, **given):
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, http=wire(DoorLimits()), lifespan="off", log_config=None, **given))
+    server = uvicorn.Server(
+        uvicorn.Config(app, http=plain_door(DoorLimits()), lifespan="off", log_config=None, **given)
+    )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         await asyncio.sleep(0.005)
