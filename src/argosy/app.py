@@ -20,7 +20,6 @@ from argosy.gateway.telemetry.tracing import open_tracing
 from argosy.identity import KeyRing, bootstrap, create_key, default_project, list_keys, revoke_key
 from argosy.runtime import Blobs, Database, Vault, open_vault
 from argosy.runtime.heartbeats import seconds_since_beat
-from argosy.runtime.jobs import Jobs
 from argosy.runtime.logs import configure_logs
 from argosy.runtime.migrations import is_current, migrate
 from argosy.runtime.supervisor import HomeLock, Program, Supervisor, listen
@@ -100,6 +99,8 @@ def _answer_cache(settings: Settings, vault: Vault) -> AnswerCache | None:
 
 def run_worker(settings: Settings) -> int:
     """``argosy worker``: durable jobs and the reconciler, until SIGTERM or SIGINT."""
+    from argosy.runtime.jobs import Jobs  # here, since API processes need not have its engine in memory
+
     configure_logs()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -10,5 +10,5 @@ from argosy.gateway import Deadlines
 
 @pytest.fixture
 async def api(tmp_path) -> AsyncIterator[Api]:
-    async with running_api(tmp_path, Deadlines(connect=0.5, silence=0.4, replica=0.5, poll=0.01)) as running:
+    async with running_api(tmp_path, Deadlines(connect=0.5, silence=1.0, replica=0.5, poll=0.01)) as running:
         yield running

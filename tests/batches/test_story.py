@@ -9,7 +9,7 @@ from tests.batches.conftest import USAGE, FakeApi, ask, until
 
 from argosy import datasets
 from argosy.core import Invalid, NotFound
-from argosy.runtime.jobs import Interrupted
+from argosy.runtime.shifts import Interrupted
 
 ONE_DATABASE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 

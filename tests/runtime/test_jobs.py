@@ -6,7 +6,8 @@ import time
 import pytest
 
 from argosy.core import Settings
-from argosy.runtime.jobs import Interrupted, Jobs
+from argosy.runtime.jobs import Jobs
+from argosy.runtime.shifts import Interrupted
 
 KILLED_IN_THE_SECOND_STAGE = """
 import os, sys, time

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from argosy.runtime.jobs import Interrupted
+from argosy.runtime.shifts import Interrupted
 from argosy.tuning.line import Line
 
 

@@ -11,7 +11,7 @@ from argosy.batches.queue import Queue
 from argosy.batches.results import Answer, Results
 from argosy.batches.store import Batch, Counts
 from argosy.runtime import Vault
-from argosy.runtime.jobs import Interrupted
+from argosy.runtime.shifts import Interrupted
 
 _LOOK_S = 0.5
 _POLL_S = 0.05

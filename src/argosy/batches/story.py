@@ -22,7 +22,7 @@ from argosy.batches.running import Run
 from argosy.batches.store import Batch, Counts
 from argosy.core import Settings, now
 from argosy.runtime import Blobs, Database, Transaction, Vault, is_outage
-from argosy.runtime.jobs import Interrupted, Shift, Stage
+from argosy.runtime.shifts import Interrupted, Shift, Stage
 
 _LOG = logging.getLogger(__name__)
 _RETRY_S = 1.0

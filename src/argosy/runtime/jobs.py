@@ -1,58 +1,22 @@
 """Durable jobs: stages that DBOS runs in order; after a crash a job goes on with the stage that was cut short.
 
 A stage is ``stage(job_id) -> bool``: True means go on, False that the job has ended. Stages run at least once, so each
-must be harmless to repeat, and none may raise an Exception: what went wrong with a job is written into its row.
+must be harmless to repeat, and none may raise an Exception: what went wrong with a job is written into its row. Only
+the worker imports this: DBOS takes some 25 MB.
 """
 
 import logging
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from sqlalchemy import make_url
 
 from argosy.core import Settings
-
-Stage = Callable[[str], bool]
+from argosy.runtime.shifts import Stage
 
 # Recovery looks only for workflows of the same version; ours may meet any version's, since stages are repeatable.
 _VERSION = "1"
 _ENDED = {"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"}
-
-
-class Shift:
-    """Who is at work in a process: stages that must have ended before it may."""
-
-    def __init__(self) -> None:
-        self.stopping = threading.Event()
-        """Set it, and every stage ends within about a second by raising Interrupted."""
-        self._busy = 0
-        self._idle = threading.Condition()
-
-    @contextmanager
-    def at_work(self) -> Iterator[int]:
-        """Within the block one stage more is at work; gives how many are now."""
-        with self._idle:
-            self._busy += 1
-        try:
-            yield self._busy
-        finally:
-            with self._idle:
-                self._busy -= 1
-                self._idle.notify_all()
-
-    def wait_until_idle(self, timeout_s: float) -> bool:
-        """Whether all stages have ended within the time."""
-        with self._idle:
-            return self._idle.wait_for(lambda: self._busy == 0, timeout_s)
-
-
-class Interrupted(BaseException):
-    """Raised by a stage when its worker is being stopped: the job stays as it is, and goes on at the next launch.
-
-    Not an Exception on purpose: DBOS would record that as the outcome of the job.
-    """
 
 
 class Jobs:

@@ -4,7 +4,7 @@ import bisect
 import threading
 from collections.abc import Callable
 
-from argosy.runtime.jobs import Interrupted
+from argosy.runtime.shifts import Interrupted
 
 _FIRST_S, _OTHERS_S = 0.1, 1.0
 

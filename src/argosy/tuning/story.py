@@ -14,7 +14,7 @@ import msgspec
 from argosy import billing, datasets
 from argosy.core import ArgosyError, Internal, Settings, Unavailable, now_us
 from argosy.runtime import Blobs, Database, Transaction, is_outage
-from argosy.runtime.jobs import Interrupted, Shift, Stage
+from argosy.runtime.shifts import Interrupted, Shift, Stage
 from argosy.tuning import store
 from argosy.tuning.ending import clear, fail, usage_of
 from argosy.tuning.engines import Engines, not_deployed

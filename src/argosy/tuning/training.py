@@ -10,8 +10,8 @@ import msgspec
 
 from argosy.core import ArgosyError, Internal, Invalid, Unavailable, now
 from argosy.runtime import Database
-from argosy.runtime.jobs import Interrupted
 from argosy.runtime.processes import Child
+from argosy.runtime.shifts import Interrupted
 from argosy.tuning import store
 from argosy.tuning.progress import Event, fold
 from argosy.tuning.store import Job

@@ -5,10 +5,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from argosy.runtime import Database, Transaction, beat, is_outage
-from argosy.runtime.jobs import Jobs, Stage
+from argosy.runtime.shifts import Stage
+
+if TYPE_CHECKING:
+    from argosy.runtime.jobs import Jobs
 
 _LOG = logging.getLogger(__name__)
 _SWEEP_S = 0.1
@@ -41,7 +44,7 @@ class Worker:
     """Composes the durable jobs, the sweep and the chores of one worker process."""
 
     def __init__(
-        self, database: Database, jobs: Jobs, tuner: Trade, chores: Mapping[str, Chore], *others: Trade
+        self, database: Database, jobs: "Jobs", tuner: Trade, chores: Mapping[str, Chore], *others: Trade
     ) -> None:
         self._database, self._jobs, self._trades, self._chores = database, jobs, (tuner, *others), chores
         self._looked: dict[str, float] = {}
