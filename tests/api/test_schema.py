@@ -11,7 +11,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from tests.gateway.harness import running_api
 
-EXAMPLES = 4
+EXAMPLES = 2
 """For each operation. Raise it to hunt."""
 _BUSY = {502, 503}
 """What is true of a platform without a worker, engines or a network."""

@@ -118,6 +118,14 @@ _REFUSALS: dict[str, tuple[int, dict[str, Any]]] = {
     "limit": (429, {"message": "account 4711 is over its limit"}),
     "bad key": (401, {"message": "bad key of account 4711"}),
     "no model": (404, {"message": "no such model for account 4711"}),
+    "not its own": (
+        500,
+        {"code": 500, "message": "Failed to parse messages: [json.exception.out_of_range.403] key 'text' not found"},
+    ),
+    "no eyes": (
+        500,
+        {"code": 500, "message": "image input is not supported - hint: you may need to provide the mmproj"},
+    ),
     "moved": (302, {"message": "elsewhere"}),
     "bad": (
         400,

@@ -108,7 +108,11 @@ class _EngineErrorBody(msgspec.Struct):
 _REFUSAL_BYTES_MAX = 1 << 16
 _ERROR = msgspec.json.Decoder(_EngineErrorBody, strict=False)
 _TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process.*batch size: (\d+)")
-_NOISE = re.compile(r"\[json\.exception[^\]]*\]\s*|/\S+/\S*")
+_CALLERS_FAULT = re.compile(
+    r"Failed to parse (messages|tools)|(image|audio|video|file) input is not supported|Unknown reasoning format"
+)
+"""What llama.cpp calls a fault of its own and is one of the request: else anybody could make an engine look broken."""
+_NOISE = re.compile(r"\[json\.exception[^\]]*\]\s*| - hint: .*|/\S+/\S*")
 
 
 def retry_after_s(said: bytes | None) -> int | None:
@@ -136,7 +140,7 @@ def refusal(status: int, body: bytes, retry_after: int | None = None) -> Excepti
         return too_long(int(large[1]), int(large[2]), "input")
     if status == 503:
         return NotReached()
-    if status in (400, 413, 422):
+    if status in (400, 413, 422) or (status == 500 and _CALLERS_FAULT.match(said.message)):
         return _invalid(said.message)
     return UpstreamFailed("The engine failed on this request. Please try again.", code="engine_failed")
 

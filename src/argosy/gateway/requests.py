@@ -138,9 +138,22 @@ class _Form(msgspec.Struct):
     json_schema: dict[str, Raw] | None = None
 
 
+class _CalledFunction(msgspec.Struct):
+    name: str
+    arguments: str
+
+
+class _ToolCall(msgspec.Struct):
+    function: _CalledFunction
+    id: str | None = None
+
+
 class _Message(msgspec.Struct):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[Raw] | None = None
+    name: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+    tool_call_id: str | None = None
 
 
 class _Fields(msgspec.Struct, kw_only=True):

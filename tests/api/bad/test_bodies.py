@@ -90,3 +90,37 @@ async def test_chunks_without_end_are_refused_when_it_is_enough(api, path):
         said = await line.said()
         assert (said.status, said.error["code"]) == (413, "body_too_large")
         assert await line.closed()  # and who goes on sending is cut off
+
+
+MESSAGES = {
+    "a call without a function": {"role": "assistant", "tool_calls": [{"id": "x"}]},
+    "a call without a name": {"role": "assistant", "tool_calls": [{"function": {"arguments": "{}"}}]},
+    "a call without arguments": {"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]},
+    "calls that are none": {"role": "assistant", "tool_calls": 5},
+    "a call that is a text": {"role": "assistant", "tool_calls": ["f"]},
+    "arguments that are no text": {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]},
+    "a name that is a number": {"role": "user", "content": "x", "name": 5},
+    "an id that is a number": {"role": "tool", "content": "x", "tool_call_id": 5},
+    "content that is a number": {"role": "user", "content": 5},
+    "no role": {"content": "x"},
+}
+
+
+@pytest.mark.parametrize("tools", [False, True])
+@pytest.mark.parametrize("name", MESSAGES)
+async def test_a_bad_message_is_refused_with_its_place(api, name, tools):
+    body = {**GOOD[CHAT], "messages": [{"role": "user", "content": "x"}, MESSAGES[name]]}
+    if tools:
+        body["tools"] = [{"type": "function", "function": {"name": "f"}}]
+    error = await refused(api, post(CHAT, api.secret, json.dumps(body).encode()))
+    assert error["param"].startswith("messages[1]")
+
+
+@pytest.mark.parametrize("fault", ["not its own", "no eyes"])
+async def test_what_an_engine_calls_its_own_fault_and_is_the_requests_opens_no_circuit(api, fault):
+    api.engine.plan = [fault] * 6
+    for _ in range(6):
+        error = await refused(api, post(CHAT, api.secret, json.dumps(GOOD[CHAT]).encode()))
+        assert "json.exception" not in error["message"]
+        assert "mmproj" not in error["message"]
+    assert not api.gateway._dispatch.health.open()
