@@ -150,16 +150,18 @@ def _prepare(settings: Settings, models: list[str]) -> str | None:
 def _programs(settings: Settings, listener: socket.socket) -> list[Program]:
     logs, command = settings.home / "logs", [sys.executable, "-m", "argosy"]
     inherited = listener.fileno()
-    return [
+    names = ["api", *(f"api-{number}" for number in range(2, settings.api_processes + 1))]
+    doors = [
         Program(
-            "api",
+            name,
             [*command, "api", "--fd", str(inherited)],
-            logs / "api.log",
+            logs / f"{name}.log",
             settings.environment(),
             pass_fds=[inherited],
-        ),
-        Program("worker", [*command, "worker"], logs / "worker.log", settings.environment()),
+        )
+        for name in names
     ]
+    return [*doors, Program("worker", [*command, "worker"], logs / "worker.log", settings.environment())]
 
 
 def _greet(address: str, settings: Settings, secret: str | None) -> None:

@@ -24,6 +24,8 @@ class Settings:
     """What all engines together may take. ``ARGOSY_ENGINE_MEMORY_GB``, in GiB; by default a share of the machine's."""
     machine_price: tuple[int, str] | None = None
     """What this machine costs an hour, in micro-units, and the currency. ``ARGOSY_MACHINE_PRICE``, such as 0.25 USD."""
+    api_processes: int = 1
+    """API processes that share the port; each has a core's worth of gateway. ``ARGOSY_API_PROCESSES``."""
     api_url: str | None = None
     """Where the worker reaches the API for the lines of batches. ``ARGOSY_API_URL``; by default at host and port."""
     batch_concurrency: int = 16
@@ -63,6 +65,7 @@ class Settings:
             machine_price=parse_money(environment["ARGOSY_MACHINE_PRICE"])
             if environment.get("ARGOSY_MACHINE_PRICE")
             else None,
+            api_processes=_whole(environment, "ARGOSY_API_PROCESSES", 1, 1, 64),
             api_url=environment.get("ARGOSY_API_URL") or None,
             batch_concurrency=_whole(environment, "ARGOSY_BATCH_CONCURRENCY", 16, 1, 1024),
             batch_discount=_whole(environment, "ARGOSY_BATCH_DISCOUNT", 50, 0, 100),
