@@ -94,7 +94,7 @@ def gateway(to: Path) -> None:
 
 def soak(to: Path) -> None:
     """Half an hour of mixed faults, every outcome explained."""
-    run("bench/soak.py", "--minutes", "2" if chosen().quick else "30", "--to", str(to))
+    run("-m", "bench.soak", "--minutes", "2" if chosen().quick else "30", "--to", str(to))
 
 
 def journal(to: Path) -> None:

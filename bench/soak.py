@@ -1,6 +1,6 @@
 """A soak: mixed faults for half an hour on a platform of its own, and every outcome explained.
 
-    python bench/soak.py --to out/bench/soak.json [--minutes 30]
+    python -m bench.soak --to out/bench/soak.json [--minutes 30]
 
 Behind the real API, over sockets: two providers that meet a share of their requests with a fault of the gateway's fault
 suite, and two replicas of the starter model on llama.cpp, one of which is killed with -9 now and then. Callers ask for
