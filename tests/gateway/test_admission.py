@@ -273,7 +273,7 @@ async def test_a_client_that_leaves_the_queue_is_gone_and_pays_nothing(api):
 
 async def test_the_header_puts_a_request_behind_all_others(api):
     narrow(api, 1)
-    api.engine.pause_s = 0.2
+    api.engine.pause_s = 1.0
     order = []
 
     async def ask(name, priority):

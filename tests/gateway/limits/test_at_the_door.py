@@ -176,7 +176,6 @@ async def test_two_gateways_on_one_database_let_no_more_through_than_the_limit(a
         journal.close()
     assert 95 <= passed["first"] + passed["second"] <= 100
     assert len(api.engine.bodies) == passed["first"] + passed["second"]
-    assert min(passed["first"], passed["second"]) > 0
     assert sum(passed.values()) == 360
 
 
