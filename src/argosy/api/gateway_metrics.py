@@ -11,6 +11,8 @@ from prometheus_client.registry import Collector
 
 from argosy.core.histogram import Histogram
 from argosy.gateway import Gateway
+from argosy.gateway.admission import Admission
+from argosy.gateway.cache import AnswerCache
 from argosy.gateway.telemetry.numbers import ModelNumbers
 from argosy.gateway.telemetry.status import TargetStatus
 
@@ -26,9 +28,10 @@ class GatewayMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
-        status = self._gateway.status(_NOBODY)
-        models = self._gateway.numbers.by(lambda _, one: one.base_model)
-        yield from _latencies(models)
+        gateway, status = self._gateway, self._gateway.status(_NOBODY)
+        yield _counter("tokens", "Tokens of all outcomes, by kind.", ["kind"], gateway.tokens.items())
+        yield _counter("outcomes", "Completions by how they ended.", ["outcome"], gateway.outcomes.items())
+        yield from _latencies(gateway.numbers.by(lambda _, one: one.base_model))
         yield _counter("errors", "Errors that clients were told, by code.", ["code"], status.errors.items())
         attempts = CounterMetricFamily(
             "argosy_upstream_attempts", "Replicas and providers asked, by how it went.", labels=["model", "result"]
@@ -40,6 +43,11 @@ class GatewayMetrics(Collector):
         yield _counter("extra_attempts", extra, ["decision"], status.extra_attempts.items())
         yield CounterMetricFamily("argosy_resumed_answers", "Cut answers carried on.", value=status.resumed)
         yield from _circuits(status.targets)
+        yield _queue(gateway.admission)
+        refusals = gateway.admission.refusals + gateway.limits.refusals
+        yield _counter("refusals", "Requests that were sent away, by reason.", ["reason"], refusals.items())
+        if gateway.cache is not None:
+            yield from _cache(gateway.cache)
         for name, told in (
             ("unshipped", "Outcomes in the journal that are not in the database yet."),
             ("open_requests", "Requests that are not over, or not in the database yet."),
@@ -79,6 +87,22 @@ def _circuits(targets: Iterable[TargetStatus]) -> Iterator[Metric]:
             busy.add_metric([target.model, target.endpoint], target.in_flight)
     yield opened
     yield busy
+
+
+def _queue(admission: Admission) -> Metric:
+    family = GaugeMetricFamily("argosy_queue_length", "Requests that wait for their turn, by class.", labels=["class"])
+    for name, count in admission.waiting().items():
+        family.add_metric([name], count)
+    return family
+
+
+def _cache(cache: AnswerCache) -> Iterator[Metric]:
+    results = (
+        "Kept answers: requests that found one (hit), did not (miss) or drew at random (bypass), entries written "
+        "(stored), and what could not be done (failed)."
+    )
+    yield _counter("cache", results, ["result"], cache.counts.items())
+    yield _counter("cache_saved_tokens", "Tokens that hits saved, by kind.", ["kind"], cache.saved.items())
 
 
 def _counter(name: str, told: str, labels: list[str], counts: Iterable[tuple[str, int]]) -> Metric:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from argosy.api.gateway_metrics import GatewayMetrics
@@ -18,7 +18,6 @@ class Metrics(Collector):
     def __init__(self, gateway: Gateway) -> None:
         self.in_flight = 0
         """Completions being served now."""
-        self._gateway = gateway
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "argosy_requests",
@@ -51,42 +50,5 @@ class Metrics(Collector):
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """What is kept as plain numbers elsewhere."""
+        """What is kept as a plain number here; the gateway's own are in `gateway_metrics`."""
         yield GaugeMetricFamily("argosy_requests_in_flight", "Completions being served now.", value=self.in_flight)
-        tokens = CounterMetricFamily("argosy_tokens", "Tokens of all outcomes, by kind.", labels=["kind"])
-        for kind, count in self._gateway.tokens.items():
-            tokens.add_metric([kind], count)
-        yield tokens
-        outcomes = CounterMetricFamily("argosy_outcomes", "Completions by how they ended.", labels=["outcome"])
-        for outcome, count in self._gateway.outcomes.items():
-            outcomes.add_metric([outcome], count)
-        yield outcomes
-        waiting = GaugeMetricFamily(
-            "argosy_queue_length", "Requests that wait for their turn, by class.", labels=["class"]
-        )
-        for name, count in self._gateway.admission.waiting().items():
-            waiting.add_metric([name], count)
-        yield waiting
-        refusals = CounterMetricFamily("argosy_refusals", "Requests that were sent away, by reason.", labels=["reason"])
-        for reason, count in (self._gateway.admission.refusals + self._gateway.limits.refusals).items():
-            refusals.add_metric([reason], count)
-        yield refusals
-        yield from _of_cache(self._gateway)
-
-
-def _of_cache(gateway: Gateway) -> Iterator[Metric]:
-    if gateway.cache is None:
-        return
-    results = CounterMetricFamily(
-        "argosy_cache",
-        "Kept answers: requests that found one (hit), did not (miss) or drew at random (bypass), entries written "
-        "(stored), and what could not be done (failed).",
-        labels=["result"],
-    )
-    for result, count in gateway.cache.counts.items():
-        results.add_metric([result], count)
-    yield results
-    saved = CounterMetricFamily("argosy_cache_saved_tokens", "Tokens that hits saved, by kind.", labels=["kind"])
-    for kind, count in gateway.cache.saved.items():
-        saved.add_metric([kind], count)
-    yield saved
