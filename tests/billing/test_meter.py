@@ -73,7 +73,7 @@ def test_a_failure_half_way_leaves_nothing(database: Database, meter: Meter) -> 
 
 def test_the_ledger_refuses_what_does_not_balance(database: Database, meter: Meter) -> None:
     entry = billing.Entry("inv_1", RECEIVABLE, "proj_a", 5, "USD")
-    for entries in ([entry], [entry, replace(entry, account=REVENUE, amount=-5, currency="CNY")]):
+    for entries in ([entry], [entry, entry._replace(account=REVENUE, amount=-5, currency="CNY")]):
         with pytest.raises(ValueError, match="balance"), database.write() as tx:
             store.post(tx, entries)
 

@@ -5,13 +5,10 @@ so recording may be repeated by anyone at any time; ids are inserted in order, s
 """
 
 from collections.abc import Sequence
-from typing import Any
-
-import msgspec
 
 from argosy.billing import store
 from argosy.billing.prices import Price
-from argosy.billing.rating import amounts, quantities, rate
+from argosy.billing.rating import amounts, entries_of
 from argosy.billing.usage import UsageEvent
 from argosy.core import Internal
 from argosy.runtime import Transaction
@@ -21,10 +18,17 @@ def record(tx: Transaction, events: Sequence[UsageEvent]) -> int:
     """Post the events that are new; returns how many were. Raises Internal if an event names an unknown price."""
     unique = {event.id: event for event in reversed(events)}  # of two with one id, the first counts
     prices = store.prices_by_id(tx, {event.price_version for event in unique.values()})
-    ordered = [unique[id_] for id_ in sorted(unique)]
-    new = store.insert_usage(tx, [_row(event, _price(prices, event)) for event in ordered])
-    entries = [entry for event in ordered if event.id in new for entry in rate(event, prices[event.price_version])]
-    store.post(tx, entries)
+    rated = [(event, amounts(event, _price(prices, event))) for _, event in sorted(unique.items())]
+    new = store.insert_usage(tx, rated)
+    store.post(
+        tx,
+        [
+            entry
+            for event, charged in rated
+            if event.id in new
+            for entry in entries_of(event, charged, prices[event.price_version].currency)
+        ],
+    )
     return len(new)
 
 
@@ -33,8 +37,3 @@ def _price(prices: dict[str, Price], event: UsageEvent) -> Price:
     if price is None:
         raise Internal(f"Usage {event.id} names the unknown price '{event.price_version}'.", code="unknown_price")
     return price
-
-
-def _row(event: UsageEvent, price: Price) -> dict[str, Any]:
-    charged = {f"{name}_amount": amount for name, amount in amounts(event, price).items()}
-    return msgspec.structs.asdict(event) | charged | {"cached_tokens": quantities(event)["cached_input"]}

@@ -4,7 +4,7 @@ Invariants: the entries sum to zero; each quantity's entry is exactly ``charge(q
 prompt's tokens are charged once, either as input or as cached input; a quantity that is not used has no entry.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 from argosy.billing.prices import Price
 from argosy.billing.usage import UsageEvent
@@ -21,8 +21,7 @@ QUANTITIES = ("input", "cached_input", "output", "training")
 """What is counted and priced, in the order of a bill."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of a ledger transaction."""
 
     transaction_id: str
@@ -37,26 +36,44 @@ class Entry:
     usage_id: str | None = None
 
 
+Four: TypeAlias = tuple[int, int, int, int]
+"""One number for each of `QUANTITIES`."""
+
+
 def quantities(event: UsageEvent) -> dict[str, int]:
     """Units of each of `QUANTITIES`. An engine that reports more cached tokens than the prompt had is capped."""
-    cached = min(event.cached_tokens, event.prompt_tokens)
-    counts = (event.prompt_tokens - cached, cached, event.completion_tokens, event.training_tokens)
-    return dict(zip(QUANTITIES, counts, strict=True))
+    return dict(zip(QUANTITIES, _units(event), strict=True))
 
 
-def amounts(event: UsageEvent, price: Price) -> dict[str, int]:
+def amounts(event: UsageEvent, price: Price) -> Four:
     """What each of `QUANTITIES` costs, in micro-units, less the event's discount, each rounded on its own."""
-    return {name: charge(units, getattr(price, name), event.discount) for name, units in quantities(event).items()}
+    fresh, cached, output, training = _units(event)
+    off = event.discount
+    return (
+        charge(fresh, price.input, off),
+        charge(cached, price.cached_input, off) if cached else 0,
+        charge(output, price.output, off) if output else 0,
+        charge(training, price.training, off) if training else 0,
+    )
 
 
 def rate(event: UsageEvent, price: Price) -> list[Entry]:
     """The ledger entries of an event: one debit of the project, one credit per quantity that costs something."""
-    charged = {name: amount for name, amount in amounts(event, price).items() if amount}
-    if not charged:
+    return entries_of(event, amounts(event, price), price.currency)
+
+
+def entries_of(event: UsageEvent, charged: Four, currency: str) -> list[Entry]:
+    """The same of an event whose `amounts` are known."""
+    if not any(charged):
         return []
-    common = (price.currency, event.model)
-    debit = Entry(event.id, RECEIVABLE, event.project_id, sum(charged.values()), *common, "", event.id)
-    credits_ = [
-        Entry(event.id, REVENUE, event.project_id, -amount, *common, name, event.id) for name, amount in charged.items()
-    ]
-    return [debit, *credits_]
+    id_, project_id, model = event.id, event.project_id, event.model
+    entries = [Entry(id_, RECEIVABLE, project_id, sum(charged), currency, model, "", id_)]
+    for name, amount in zip(QUANTITIES, charged, strict=True):
+        if amount:
+            entries.append(Entry(id_, REVENUE, project_id, -amount, currency, model, name, id_))
+    return entries
+
+
+def _units(event: UsageEvent) -> Four:
+    cached = min(event.cached_tokens, event.prompt_tokens)
+    return event.prompt_tokens - cached, cached, event.completion_tokens, event.training_tokens

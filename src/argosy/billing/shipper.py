@@ -12,7 +12,7 @@ from argosy.billing.journal import Journal
 from argosy.billing.posting import BATCH, post_events
 from argosy.runtime import Database
 
-INTERVAL_S = 0.05
+INTERVAL_S = 0.1
 _BACK_OFF_S_MAX = 5.0
 _log = logging.getLogger(__name__)
 

@@ -141,7 +141,9 @@ while True:
 def test_processes_share_it_and_may_be_killed_at_any_moment(path):
     for round_ in range(2):
         writers = [
-            subprocess.Popen([sys.executable, "-c", WRITER, path, *names], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            subprocess.Popen(
+                [sys.executable, "-c", WRITER, path, *names], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
             for names in (("a", "b"), ("b", "a"))
         ]
         for writer in writers:
