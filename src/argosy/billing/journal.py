@@ -15,6 +15,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable
 from itertools import islice
@@ -28,6 +29,9 @@ from argosy.core import Unavailable, now_us
 
 TICK_S = 0.05
 """Outcomes are synced and progress is written this often."""
+CROWD_S = 0.001
+"""While several requests come at once, syncs begin this far apart, so that each serves several: a sync costs as much as
+the rest of a request. The engine works meanwhile; a request that comes alone never waits."""
 SEGMENT_BYTES = 8 << 20
 JOURNAL_BYTES_MAX = 256 << 20
 """While the database is down: about half a million requests."""
@@ -114,13 +118,13 @@ class Journal:
                 group = self._waiting.get(loop)
                 if group is None:
                     group = self._waiting[loop] = _Group(loop)
+                    self._wake.set()
                 group.ids.append(intent.id)
         except (Unavailable, OSError) as error:
             refused: asyncio.Future[None] = loop.create_future()
             refused.add_done_callback(_seen)
             refused.set_exception(error if isinstance(error, Unavailable) else _unavailable(error))
             return refused
-        self._wake.set()
         return group.future
 
     def progress(self, id_: str, delivered_tokens: int) -> None:
@@ -209,11 +213,15 @@ class Journal:
                 self._idle = False
             if not self._waiting and not self._closing:
                 self._wake.wait(_RETRY_S if self._broken else TICK_S)
-            self._settle()
+            began = time.monotonic()
+            if self._settle() > 1 and not self._closing:
+                time.sleep(max(0.0, began + CROWD_S - time.monotonic()))
         self._settle()
 
-    def _settle(self) -> None:
-        """Write progress, sync, and tell those who wait. Goes on in a new segment when this one is full or failed."""
+    def _settle(self) -> int:
+        """Write progress, sync, and tell those who wait: how many did. Goes on in a new segment when this one is full
+        or failed.
+        """
         self._wake.clear()  # first: whoever rang until now is among those whom the next line takes
         with self._lock:
             self._write_progress()
@@ -224,6 +232,7 @@ class Journal:
         if self._broken or self._segments.size >= self._segment_bytes:
             self._rotate()
         self._answer(waiting.values(), failure)
+        return sum(len(group.ids) for group in waiting.values())
 
     def _write_progress(self) -> None:
         counts, self._progress = self._progress, {}
