@@ -3,17 +3,14 @@
 from typing import Any
 
 from argosy.api.context import identify
+from argosy.api.headers import headers_of_request
 from argosy.core import Forbidden
 from argosy.identity import Caller, KeyRing
 
 
 def authorization(scope: Any) -> bytes:
     """The ``Authorization`` header of an ASGI request, empty if there is none."""
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            found: bytes = value
-            return found
-    return b""
+    return headers_of_request(scope).get(b"authorization", b"")
 
 
 def caller_of(scope: Any, keys: KeyRing, needs: str, bare: bytes | None = None) -> Caller:
@@ -21,9 +18,10 @@ def caller_of(scope: Any, keys: KeyRing, needs: str, bare: bytes | None = None) 
 
     ``bare`` names a header that may hold the key alone, and then goes before Authorization.
     """
-    header = authorization(scope)
-    if bare:
-        header = next((b"Bearer " + value for name, value in scope["headers"] if name == bare and value), header)
+    found = headers_of_request(scope)
+    header = found.get(b"authorization", b"")
+    if bare and (value := found.get(bare)):
+        header = b"Bearer " + value
     caller = identify(keys, header.decode("latin-1"))
     if not caller.may(needs):
         raise Forbidden(

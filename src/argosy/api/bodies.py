@@ -4,6 +4,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
+from argosy.api.headers import headers_of_request
 from argosy.core import TooLarge
 
 BODY_BYTES_MAX = 8 << 20
@@ -11,7 +12,7 @@ BODY_BYTES_MAX = 8 << 20
 
 def announced_too_large(scope: Any) -> bool:
     """Whether a request's headers say that it is."""
-    announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    announced = headers_of_request(scope).get(b"content-length", b"0")
     return announced.isdigit() and int(announced) > BODY_BYTES_MAX
 
 

@@ -28,6 +28,8 @@ from argosy.gateway import Kind
 
 GONE = "argosy.gone"
 """In the scope: a function that takes what is to be called should the client leave, or None for nothing any more."""
+AT_ONCE = "argosy.at_once"
+"""In the scope: a function that sends a whole answer, see `argosy.api.sse.AtOnce`."""
 HEAD_BYTES_MAX = 32 << 10
 AHEAD_BYTES_MAX = 64 << 10
 """What a client may send ahead of the answer to its request before it has to wait."""
@@ -166,6 +168,7 @@ class PlainDoor(asyncio.Protocol):
             "query_string": b"",
             "headers": headers,
             GONE: exchange.on_leaving,
+            AT_ONCE: exchange.at_once,
         }
         exchange.begin(self._app(scope, exchange.receive, exchange.send), self._state.tasks)
 
@@ -302,7 +305,7 @@ class Exchange:
         if self.complete:
             raise RuntimeError("the answer is complete already")
         if message["type"] == "http.response.start":
-            self._out.append(self._head(message))
+            self._out.append(self._head(message["status"], message["headers"]))
             return
         if self._chunked is None:
             raise RuntimeError("the head comes first")
@@ -314,6 +317,14 @@ class Exchange:
             self._flush_due = True
             self._door.loop.call_soon(self._flush)
 
+    def at_once(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        """A whole answer, its length among the headers; False if it has to be sent by `send`, which can wait."""
+        if self._door.draining is not None or self.gone or self._chunked is not None:
+            return False
+        self._out += (self._head(status, headers), body)
+        self._end()
+        return True
+
     def _end(self) -> None:
         if self._chunked:
             self._out.append(b"0\r\n\r\n")
@@ -323,10 +334,10 @@ class Exchange:
             self._waiting.set_result(None)
         self._door.ended(clean=True)
 
-    def _head(self, message: dict[str, Any]) -> bytes:
-        lines = [_STATUS_LINES[message["status"]]]
+    def _head(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+        lines = [_STATUS_LINES[status]]
         self._chunked = True
-        for name, value in message["headers"]:
+        for name, value in headers:
             if name == b"content-length":
                 self._chunked = False
             lines.append(b"%b: %b\r\n" % (name, value))

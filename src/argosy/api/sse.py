@@ -8,6 +8,10 @@ from argosy.api.errors import body_of, headers_of, status_of
 from argosy.core import ArgosyError
 from argosy.gateway import Served
 
+Headers = list[tuple[bytes, bytes]]
+AtOnce = Callable[[int, Headers, bytes], bool]
+"""Given status, headers and body; says whether it has sent them. If not, they go the usual way."""
+
 
 class Reply:
     """One response. The head of a stream goes out with its first event, so that earlier errors have a status."""
@@ -20,15 +24,20 @@ class Reply:
         """0 until the head has gone out."""
         self.limits: Callable[[], dict[str, str]] = dict
         """Headers about the caller's limits, read when the head goes out."""
+        self.at_once: AtOnce | None = None
+        """A server's shorter way for a whole answer."""
 
     async def whole(self, body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:
         """A JSON body, at once."""
-        await self._head(status, b"application/json", [(b"content-length", b"%d" % len(body))], headers or {})
-        await self._send({"type": "http.response.body", "body": body})
+        length = [(b"content-length", b"%d" % len(body))]
+        head = self._head(status, b"application/json", length, headers)
+        if self.at_once is None or not self.at_once(status, head, body):
+            await self._send({"type": "http.response.start", "status": status, "headers": head})
+            await self._send({"type": "http.response.body", "body": body})
 
     async def begin(self, body: bytes) -> None:
         """The first part of a JSON body."""
-        await self._head(200, b"application/json", [], {})
+        await self._start(b"application/json", [])
         await self._send({"type": "http.response.body", "body": body, "more_body": True})
 
     async def finish(self, body: bytes) -> None:
@@ -38,7 +47,7 @@ class Reply:
     async def event(self, data: bytes) -> None:
         """One or more events, already written as such."""
         if not self.status:
-            await self._head(200, b"text/event-stream; charset=utf-8", _STREAMING, {})
+            await self._start(b"text/event-stream; charset=utf-8", _STREAMING)
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self) -> None:
@@ -61,20 +70,27 @@ class Reply:
         """An error as the whole response."""
         await self.whole(body_of(error), status_of(error), headers_of(error))
 
-    async def _head(
-        self, status: int, content_type: bytes, more: list[tuple[bytes, bytes]], headers: dict[str, str]
-    ) -> None:
-        self.status, self.served.first_byte_at = status, perf_counter()
-        named = [(name.encode(), value.encode()) for name, value in (headers | self.limits()).items()]
-        start = [(b"content-type", content_type), (b"x-request-id", self._id), *more, *named]
-        if self.served.attempts:
-            start.append((b"x-argosy-target", self.served.target.encode()))
-            start.append((b"x-argosy-attempts", b"%d" % self.served.attempts))
-        if self.served.cache:
-            start.append((b"x-argosy-cache", self.served.cache.encode()))
-            if self.served.cache == "hit":
-                start.append((b"age", b"%d" % self.served.age_s))
-        await self._send({"type": "http.response.start", "status": status, "headers": start})
+    async def _start(self, content_type: bytes, more: Headers) -> None:
+        """The head of an answer whose length is not known."""
+        head = self._head(200, content_type, more)
+        await self._send({"type": "http.response.start", "status": 200, "headers": head})
+
+    def _head(self, status: int, content_type: bytes, more: Headers, headers: dict[str, str] | None = None) -> Headers:
+        """The headers of an answer that goes out now."""
+        served = self.served
+        self.status, served.first_byte_at = status, perf_counter()
+        head = [(b"content-type", content_type), (b"x-request-id", self._id), *more]
+        for named in (headers, self.limits()):
+            if named:
+                head += [(name.encode(), value.encode()) for name, value in named.items()]
+        if served.attempts:
+            head.append((b"x-argosy-target", served.target.encode()))
+            head.append((b"x-argosy-attempts", b"%d" % served.attempts))
+        if served.cache:
+            head.append((b"x-argosy-cache", served.cache.encode()))
+            if served.cache == "hit":
+                head.append((b"age", b"%d" % served.age_s))
+        return head
 
 
 _STREAMING = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]

@@ -12,11 +12,13 @@ _RANDOM_BITS = 60
 _STEP_BITS = 48  # ids of one millisecond lie this far apart at most: thousands of them before one more millisecond
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 """Two digits at a time: an id is made for every request."""
-_SHIFTS = range(_TIME_DIGITS * 5 + _RANDOM_BITS - 10, -1, -10)
+_TIME_SHIFTS = range(_TIME_DIGITS * 5 - 10, -1, -10)
 
 _DRAWN_BYTES = 4096
 _lock = threading.Lock()
 _latest = 0
+_told: tuple[int, str] = (0, "")
+"""The latest millisecond, and how it is written."""
 _drawn: Iterator[int] = iter(())
 """Random numbers of 64 bits that the system gave in one go: one call of it for each id would cost more than the id."""
 
@@ -29,24 +31,29 @@ def new_id(prefix: str) -> str:
     back does not go back here. The prefix carries its own separator (``"file-"``, ``"eval_"``), as OpenAI's ids do not
     agree on one.
     """
-    global _latest
+    global _latest, _told
     with _lock:
-        random = _draw()
+        random = next(_drawn, None) or _draw()
         fresh = (time.time_ns() // 1_000_000 << _RANDOM_BITS) | random >> 64 - _RANDOM_BITS
         if fresh >> _RANDOM_BITS <= _latest >> _RANDOM_BITS:
             fresh = _latest + 1 + (random >> 64 - _STEP_BITS)
         _latest = fresh
-    return prefix + _base32(fresh)
+        at, written = _told
+        if at != (at_ms := fresh >> _RANDOM_BITS):
+            written = "".join([_PAIRS[at_ms >> shift & 1023] for shift in _TIME_SHIFTS])
+            _told = at_ms, written
+    two = _PAIRS
+    return (
+        f"{prefix}{written}{two[fresh >> 50 & 1023]}{two[fresh >> 40 & 1023]}{two[fresh >> 30 & 1023]}"
+        f"{two[fresh >> 20 & 1023]}{two[fresh >> 10 & 1023]}{two[fresh & 1023]}"
+    )
 
 
 def _draw() -> int:
-    """64 random bits. Under the lock."""
+    """64 random bits, and more for the next ones. Under the lock."""
     global _drawn
-    number = next(_drawn, None)
-    if number is None:
-        _drawn = iter(array("Q", os.urandom(_DRAWN_BYTES)))
-        number = next(_drawn)
-    return number
+    _drawn = iter(array("Q", os.urandom(_DRAWN_BYTES)))
+    return next(_drawn)
 
 
 def _forget_drawn() -> None:
@@ -56,7 +63,3 @@ def _forget_drawn() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_drawn)
-
-
-def _base32(number: int) -> str:
-    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])

@@ -81,11 +81,13 @@ class _Target:
         self._took_s = 0.0
         """How long requests lately took, 0 before the first."""
 
+    @property
+    def has_room(self) -> bool:
+        """Whether one may come in without waiting."""
+        return self.in_flight < self.cap and not self.people and not self.batch
+
     async def enter(self, project_id: str, batch: bool, firm: bool) -> None:
         """Wait for a place. Raises RateLimited."""
-        if self.in_flight < self.cap and not self.people and not self.batch:
-            self.in_flight += 1
-            return
         waiter = Waiter(project_id, asyncio.get_running_loop().create_future(), firm)
         line = self.batch if batch else self.people
         may_wait_s = self._patience.batch_s if batch else self._patience.people_s
@@ -108,7 +110,8 @@ class _Target:
         if took_s is not None:
             self._took_s += (took_s - self._took_s) * (_MEMORY if self._took_s else 1)
         self.in_flight -= 1
-        self._fill()
+        if self.people or self.batch:
+            self._fill()
 
     def _fill(self) -> None:
         while self.in_flight < self.cap and (waiter := self.people.take() or self.batch.take()):
@@ -162,8 +165,12 @@ class Slot:
         self._since = 0.0
 
     async def __aenter__(self) -> None:
-        await self._target.enter(self._project_id, self._batch, self._firm)
-        self._since = self._target.clock()
+        target = self._target
+        if target.has_room:
+            target.in_flight += 1
+        else:
+            await target.enter(self._project_id, self._batch, self._firm)
+        self._since = target.clock()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None

@@ -52,7 +52,8 @@ def whole(body: bytes, request: Request, request_id: str, part: int) -> tuple[by
     if answer.usage is None:
         raise malformed()
     pairs = swaps(body, {"id": (answer.id, request_id), "model": (answer.model, request.model)})
-    transform = shape_of(request, request_id, part).transform
+    plain = request.parts == 1 and not request.text_logprobs and request.call is None
+    transform = None if plain else shape_of(request, request_id, part).transform
     if pairs is None or transform:
         event = {**_JSON.decode(body), "id": request_id, "model": request.model}
         body = msgspec.json.encode(transform(event) if transform else event)

@@ -186,7 +186,7 @@ class Gateway:
         offer = self._table.find(caller.project_id, plan.models[0])
         check_kind(request, offer.route.modality)
         served.asked, served.route, served.led_to = asked, plan.route, offer.route
-        parts = [Part() for _ in range(request.parts)]
+        parts = [Part()] if request.parts == 1 else [Part() for _ in range(request.parts)]
         intent = _intent(request, caller, request_id, offer, plan.route)
         meter = Meter(self._journal, intent, parts, request.n, partial(self._ended, served))
         return Call(request_id, caller.project_id, request, meter, plan, served)

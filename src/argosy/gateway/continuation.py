@@ -5,7 +5,6 @@ never said again; an answer that was over, or whose grammar would begin anew, is
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -45,7 +44,7 @@ def carried_on(request: Request, delivered: Sequence[bytes], tokens: int) -> Req
         body["prompt"] += said
     else:
         return None
-    return replace(request, body=msgspec.json.encode(body))
+    return msgspec.structs.replace(request, body=msgspec.json.encode(body))
 
 
 def _formed(member: object) -> bool:

@@ -31,6 +31,22 @@ Attempt = Callable[[Trip, Response, Pulse], Awaitable["T"]]
 T = TypeVar("T")
 
 
+class _NoLimit:
+    """In the place of a timeout where there is none: making one costs more than all that is done within it."""
+
+    async def __aenter__(self) -> "_NoLimit":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    def reschedule(self, when: float | None) -> None:
+        """Nothing ends it."""
+
+
+_NO_LIMIT = _NoLimit()
+
+
 class Dispatch:
     """Runs parts. All of its methods raise the errors of `argosy.core`."""
 
@@ -93,7 +109,7 @@ class Dispatch:
         await self._run(call, index, attempt)
 
     async def _run(self, call: Call, index: int, attempt: "Attempt[T]") -> T:
-        trip = Trip(call, index, self._table, self.health, self.budget)
+        trip = Trip(call, index, self._table, self.health, self.budget, call.request)
         started = asyncio.get_running_loop().time()
         give_up_at = started + call.plan.patience.total if call.plan.patience else math.inf
         self.budget.request()
@@ -138,9 +154,11 @@ class Dispatch:
         trial = health.begin()
         try:
             until = min(begun_at + wait, give_up_at)
-            async with asyncio.timeout_at(until if patience else None) as limit:
-                async with self._posted(trip.request, offer, trip.index, trip.trace_headers) as response:
-                    return await attempt(trip, response, came)
+            async with (
+                asyncio.timeout_at(until) if patience else _NO_LIMIT as limit,
+                self._posted(trip.request, offer, trip.index, trip.trace_headers) as response,
+            ):
+                return await attempt(trip, response, came)
         except TimeoutError:
             health.failed(trial, self.health.clock())
             raise _too_late() from None

@@ -121,6 +121,8 @@ class HealthTable:
     def best(self, candidates: Sequence[T], endpoint: Callable[[T], str]) -> T | None:
         """One that is available: the better of two drawn at random (Mitzenmacher 2001); None if there is none."""
         at = self.clock()
+        if len(candidates) == 1:
+            return candidates[0] if self[endpoint(candidates[0])].available(at) else None
         able = [one for one in candidates if self[endpoint(one)].available(at)]
         if len(able) < 2:
             return able[0] if able else None

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -13,8 +12,7 @@ FAILURES = ("refused", "upstream_cut", "failed")
 """Outcomes that the client is told of as an error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens as an engine reported them."""
 
     prompt: int
@@ -22,8 +20,7 @@ class Usage:
     completion: int
 
 
-@dataclass(slots=True)
-class Part:
+class Part(msgspec.Struct, gc=False):
     """One run of the engine, as seen so far."""
 
     usage: Usage | None = None
@@ -53,8 +50,7 @@ class Part:
         return Usage(prompt, min(self.cached, prompt), carried + reported.completion)
 
 
-@dataclass(slots=True)
-class Meter:
+class Meter(msgspec.Struct, eq=False):
     """From the intent to the outcome of one request.
 
     The rule for every ending: usage known, exactly that; unknown, what was delivered by our own count, marked as
@@ -68,20 +64,21 @@ class Meter:
     """Parts that share one prompt, which is counted once."""
     ended: Callable[[str, Usage, bool], None]
     """Told of the outcome and whether its usage is estimated, for the metrics."""
-    durable: "asyncio.Future[None]" = field(init=False)
     dispatched: bool = False
     """Whether any engine was given the request."""
     attempts: int = 0
     """Replicas and providers that it was sent to; of several parts, those of the part that needed most."""
+    durable: "asyncio.Future[None] | None" = None
+    """Done when the intent is on disk; None until it is written."""
     used: Callable[[int, bool], None] | None = None
     """Told of all tokens in the end, and whether any engine was given the request: limits count by it."""
     _settled: bool = False
 
     async def begin(self) -> None:
         """Write the intent; it becomes durable while the engine works, see `safe`. Raises Unavailable for no room."""
-        self._write_intent()
-        if self.durable.done():  # refused at once: no engine must be troubled
-            self.durable.result()
+        durable = self._write_intent()
+        if durable.done():  # refused at once: no engine must be troubled
+            durable.result()
 
     def move(self, model: str, base_model: str, price_version: str) -> None:
         """Another model is to answer, at its own price: the intent is written anew, and the later one counts.
@@ -95,14 +92,16 @@ class Meter:
             )
             self._write_intent()
 
-    def _write_intent(self) -> None:
-        self.durable = asyncio.ensure_future(self.journal.intent(self.intent))
+    def _write_intent(self) -> "asyncio.Future[None]":
+        self.durable = durable = self.journal.intent(self.intent)
+        return durable
 
     async def safe(self) -> None:
         """Wait until the intent is on disk, which must be so before the first byte goes out. Raises Unavailable."""
-        if not self.durable.done():
-            await asyncio.shield(self.durable)
-        self.durable.result()
+        durable = self.durable or self._write_intent()
+        if not durable.done():
+            await asyncio.shield(durable)
+        durable.result()
 
     def count(self, part: Part, tokens: int) -> None:
         """Add tokens that are about to be delivered."""
@@ -170,7 +169,10 @@ class Meter:
     @property
     def refused(self) -> bool:
         """Whether the journal had no room for the intent, so that there is nothing to close."""
-        return self.durable.done() and not self.durable.cancelled() and self.durable.exception() is not None
+        durable = self.durable
+        if durable is None or not durable.done() or durable.cancelled():
+            return False
+        return durable.exception() is not None
 
     def totals(self) -> tuple[Usage, bool]:
         """Tokens of the whole request, and whether any of them had to be estimated."""

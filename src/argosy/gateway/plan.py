@@ -1,7 +1,8 @@
 """What a request's model name leads to: models in the order in which they are to be asked, and how patiently."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from argosy.gateway.metering import Usage
 from argosy.gateway.requests import Request
@@ -14,8 +15,7 @@ ATTEMPTS = 3
 """Endpoints that a request without a route may be sent to: the replicas of its one model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """Where a request may go."""
 
     models: Sequence[str]
@@ -27,8 +27,7 @@ class Plan:
     """The route's name, empty without one."""
 
 
-@dataclass(slots=True)
-class Served:
+class Served(msgspec.Struct, eq=False):
     """Who answered, for the response's headers, and all else that is told of a request. Filled in on its way."""
 
     target: str = ""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
@@ -36,8 +35,7 @@ Kind.EMBEDDING.path, Kind.EMBEDDING.completes = "/v1/embeddings", False
 Kind.RERANK.path, Kind.RERANK.completes = "/v1/rerank", False
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, gc=False):
     """A request that is well-formed as far as the gateway looks. One *part* is one run of the engine.
 
     A part's index in the answer is ``prompt * n + copy``, as OpenAI numbers them.
@@ -83,7 +81,7 @@ class Request:
 
     def named(self, model: str) -> "Request":
         """The same request of another model."""
-        return replace(self, model=model)
+        return msgspec.structs.replace(self, model=model)
 
     def upstream_body(self, placement: bytes, part: int) -> bytes:
         """The body for the engine: the client's own bytes, with more members added at the end of the object.

@@ -51,11 +51,11 @@ class Offer:
     """Who answers, by name: what health is kept of."""
     identity: str = ""
     """All that decides its answers and their price: two offers with the same one give the same."""
+    ready: bool = field(init=False)
+    """Whether a replica answers for it now; otherwise it is worth waiting for one."""
 
-    @property
-    def ready(self) -> bool:
-        """Whether a replica answers for it now; otherwise it is worth waiting for one."""
-        return bool(self.route.url)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ready", bool(self.route.url))
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,8 @@ class RouteTable:
         self._aliases: Mapping[tuple[str, str], str] = {}
         self._specs: Routes = {}
         self._demanded: dict[str, float] = {}
+        self._plain: dict[str, Plan] = {}
+        """Plans of models that no route leads to. Only of such as are there, so there are only so many."""
 
     def refresh(self) -> bool:
         """Load the configuration again if it was changed; says whether it did."""
@@ -150,6 +152,7 @@ class RouteTable:
                 return False
             load_cards(tx)
             found = self._read(tx)
+        self._plain = {}
         self._offers, self._aliases, self._specs = _grouped(self._offered(found)), found.aliases, found.specs
         self._version = version
         return True
@@ -186,7 +189,7 @@ class RouteTable:
         spec = self._specs.get((caller.organization_id, request.model)) if self._specs else None
         if spec is None:
             self.find(caller.project_id, request.model)
-            return Plan((request.model,))
+            return self._plain.get(request.model) or self._plain.setdefault(request.model, Plan((request.model,)))
         targets = ordered(request.model, spec, Asked(request, caller))
         models = [target.model for target in targets if self.offers(caller.project_id, target.model)]
         if not targets:

@@ -6,7 +6,10 @@ attempts stay within the budget; an answer that has begun is only carried on, by
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
+
+import msgspec
 
 from argosy.core import ArgosyError, Invalid, Unavailable, UpstreamFailed
 from argosy.gateway.continuation import carried_on, may_be_carried_on
@@ -20,8 +23,11 @@ LOSSES_LIMIT = 2
 """Runs that may be lost to dying engines before the request itself is the suspect."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+_NOBODY: AbstractSet[str] = frozenset()
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class Call(msgspec.Struct, frozen=True, eq=False):
     """One admitted request on its way."""
 
     id: str
@@ -32,35 +38,31 @@ class Call:
     served: Served
 
 
-@dataclass(slots=True)
-class Trip:
-    """What has been tried for one part, and what may still be."""
+class Trip(msgspec.Struct, eq=False):
+    """What has been tried for one part, and what may still be. Nearly all go well at once: sets are made on failure."""
 
     call: Call
     index: int
     table: RouteTable
     health: HealthTable
     budget: RetryBudget
-    request: Request = field(init=False)
+    request: Request
     """As it goes out next: by the name of its target, with what was delivered at its end."""
-    trace_headers: Mapping[str, str] = field(default_factory=dict)
+    trace_headers: Mapping[str, str] = _NO_HEADERS
     """What tells the upstream which trace its attempt is part of."""
-    delivered: list[bytes] = field(default_factory=list)
+    delivered: list[bytes] = []
     """Events that went out to the client, as long as the answer might have to be carried on."""
     _attempts: int = 0
     _losses: int = 0
-    _lost_at: set[str] = field(default_factory=set)
-    _failed: set[str] = field(default_factory=set)
-    _away: set[str] = field(default_factory=set)
+    _lost_at: AbstractSet[str] = _NOBODY
+    _failed: AbstractSet[str] = _NOBODY
+    _away: AbstractSet[str] = _NOBODY
     """Endpoints that did not take the connection just now."""
-    _was_away: set[str] = field(default_factory=set)
+    _was_away: AbstractSet[str] = _NOBODY
     """Those, and the ones that did not some time before."""
     _context: int = 0
     """Tokens of context that were too few."""
     _error: ArgosyError | None = None
-
-    def __post_init__(self) -> None:
-        self.request = self.call.request
 
     @property
     def part(self) -> Part:
@@ -73,7 +75,7 @@ class Trip:
         One that this request was lost at is asked again only if there is no other, and one whose circuit is open only
         if those of all others are.
         """
-        found = self._best(self._lost_at) or (self._best(set()) if self._lost_at else None)
+        found = self._best(self._lost_at) or (self._best(_NOBODY) if self._lost_at else None)
         return found if found or self._attempts else self._least_bad()
 
     def _least_bad(self) -> Offer | None:
@@ -86,7 +88,7 @@ class Trip:
             return None
         return self.health.least_bad(offers, _endpoint)
 
-    def _best(self, avoided: set[str]) -> Offer | None:
+    def _best(self, avoided: AbstractSet[str]) -> Offer | None:
         for model in self.call.plan.models:
             offers = [offer for offer in self._offers(model) if self._may_ask(offer) and offer.endpoint not in avoided]
             if best := self.health.best(offers, _endpoint):
@@ -126,12 +128,12 @@ class Trip:
         """It did not take the request: others are asked, and later it again, which costs nobody anything."""
         if offer.endpoint in self._lost_at and offer.endpoint not in self._was_away:
             self._attempts -= 1  # it is still gone
-        self._away.add(offer.endpoint)
-        self._was_away.add(offer.endpoint)
+        self._away |= {offer.endpoint}
+        self._was_away |= {offer.endpoint}
 
     def look_again(self) -> None:
         """A moment has passed: who was away may be back."""
-        self._away.clear()
+        self._away = _NOBODY
 
     def waiting_for(self) -> Iterator[Offer]:
         """Those that may answer later: engines that are starting, and whoever was away just now."""
@@ -144,7 +146,7 @@ class Trip:
     def lost(self, offer: Offer) -> None:
         """It took the request and went away. Raises if that is to be the end."""
         self._losses += 1
-        self._lost_at.add(offer.endpoint)
+        self._lost_at |= {offer.endpoint}
         error = _cut() if self.part.begun else _lost_twice()
         if self._losses >= LOSSES_LIMIT:
             raise error
@@ -152,14 +154,14 @@ class Trip:
 
     def failed(self, offer: Offer, error: ArgosyError) -> None:
         """It answered with a failure, or too late. Raises if that is to be the end."""
-        self._failed.add(offer.endpoint)
+        self._failed |= {offer.endpoint}
         self._error = error
         self._carry_on(offer, error)
 
     def too_long(self, offer: Offer, error: Invalid) -> None:
         """The prompt is longer than it can read; another target may have more room."""
         self._context, self._error = max(1, offer.route.context_length), error
-        self._failed.add(offer.endpoint)
+        self._failed |= {offer.endpoint}
 
     def _carry_on(self, offer: Offer, error: ArgosyError) -> None:
         """Once something was delivered, the next run says what is left. Raises ``error`` if it cannot."""

@@ -1,6 +1,5 @@
 """POST /v1/messages: Anthropic's wire over a chat completion."""
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -8,6 +7,7 @@ import msgspec
 from argosy.api.auth import caller_of
 from argosy.api.errors import headers_of, status_of
 from argosy.api.exchange import Exchange
+from argosy.api.sse import Headers
 from argosy.core import ArgosyError, Unavailable
 from argosy.gateway import Kind, Request, parse
 from argosy.gateway.wires.messages import Writer, error_body, read
@@ -37,7 +37,7 @@ class MessagesExchange(Exchange):
         asked = read(body)
         self._params = _PARAMS
         self._writer = Writer("msg_" + self._request_id.removeprefix("req_"), asked.model)
-        return replace(parse(Kind.CHAT, asked.chat), wire="message")
+        return msgspec.structs.replace(parse(Kind.CHAT, asked.chat), wire="message")
 
     async def answer(self, body: bytes) -> None:
         """The message."""
@@ -61,11 +61,8 @@ class MessagesExchange(Exchange):
         """An error in Anthropic's body."""
         await self.whole(self._told(error), _status(error), headers_of(error))
 
-    async def _head(
-        self, status: int, content_type: bytes, more: list[tuple[bytes, bytes]], headers: dict[str, str]
-    ) -> None:
-        """Besides, the request's id under the name that Anthropic gives it."""
-        await super()._head(status, content_type, [*more, (b"request-id", self._id)], headers)
+    def _head(self, status: int, content_type: bytes, more: Headers, headers: dict[str, str] | None = None) -> Headers:
+        return super()._head(status, content_type, [*more, (b"request-id", self._id)], headers)
 
     def _told(self, error: ArgosyError) -> bytes:
         return msgspec.json.encode(error_body(error, self._request_id))

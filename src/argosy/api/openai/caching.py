@@ -1,8 +1,10 @@
 """The header by which a client says whether its answer may be a kept one, and may be kept."""
 
-from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
+from argosy.api.headers import headers_of_request
 from argosy.core import Invalid
 from argosy.gateway import Request
 from argosy.gateway.cache import MODES
@@ -12,10 +14,10 @@ _HEADER = b"x-argosy-cache"
 
 def with_cache(request: Request, scope: Any) -> Request:
     """The request with what its ``x-argosy-cache`` says: ``off``, ``on`` or ``force``. Raises Invalid."""
-    given = next((value for name, value in scope["headers"] if name == _HEADER), None)
+    given = headers_of_request(scope).get(_HEADER)
     if given is None:
         return request
     mode = given.decode("latin-1").strip().lower()
     if mode not in MODES:
         raise Invalid(f"The header 'x-argosy-cache' is one of {', '.join(MODES)}.", code="invalid_cache_mode")
-    return replace(request, cache=mode)
+    return structs.replace(request, cache=mode)

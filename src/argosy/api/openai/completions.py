@@ -13,7 +13,7 @@ from argosy.api.faults import log_fault
 from argosy.api.metrics import Metrics
 from argosy.api.openai.caching import with_cache
 from argosy.api.openai.priority import prioritised
-from argosy.api.plain_door import GONE
+from argosy.api.plain_door import AT_ONCE, GONE
 from argosy.api.watch import Watch
 from argosy.batches import Grant, read_grant
 from argosy.core import ArgosyError, Invalid, new_id
@@ -38,6 +38,7 @@ class Completions:
         grant = read_grant(self._vault, authorization(scope))
         request_id, started = grant.request_id if grant else new_id("req_"), perf_counter()
         reply = wire.open(send, request_id)
+        reply.at_once = scope.get(AT_ONCE)
         self._watch.begun(wire.path, scope, reply.served)
         self._metrics.in_flight += 1
         try:

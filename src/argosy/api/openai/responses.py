@@ -1,6 +1,5 @@
 """``/v1/responses``: asked over the data plane; what was stored is shown and deleted here."""
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -37,7 +36,7 @@ class ResponsesExchange(Exchange):
         self._asked, self._caller, self._created_at = asked, caller, now()
         self._params = _PARAMS
         self._writer = Writer(asked.head(self._response_id, self._created_at))
-        request = replace(parse(Kind.CHAT, asked.chat(earlier)), wire="response")
+        request = msgspec.structs.replace(parse(Kind.CHAT, asked.chat(earlier)), wire="response")
         self._input = asked.input_json() if asked.stores else ""
         return request
 
