@@ -351,7 +351,7 @@ async def test_nothing_goes_out_before_the_intent_is_on_disk(api, monkeypatch, s
         await real(intent)
         await gate.wait()
 
-    monkeypatch.setattr(api.journal, "intent", slow)
+    monkeypatch.setattr(api.journal, "intent", lambda intent: asyncio.ensure_future(slow(intent)))
     asking = asyncio.create_task(api.ask(stream=stream))
     for _ in range(500):
         if api.engine.bodies:

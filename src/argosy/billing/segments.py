@@ -31,14 +31,16 @@ class Segments:
         self.size = 0
         """Bytes in the current segment."""
         self._sizes: dict[int, int] = {}
-        self._holds: dict[str, set[int]] = {}
+        self._finished_bytes = 0
+        self._holds: dict[str, tuple[int, ...]] = {}
+        """The segments that are needed for an id: nearly always one, its tuple shared by all ids."""
         self._held: Counter[int] = Counter()
         self.descriptor = self._open(1)
 
     @property
     def total_bytes(self) -> int:
         """Bytes in all segments."""
-        return sum(self._sizes.values()) + self.size
+        return self._finished_bytes + self.size
 
     @property
     def open_ids(self) -> int:
@@ -59,13 +61,16 @@ class Segments:
     def hold(self, id_: str, *, only: bool = False) -> None:
         """The current segment is needed until ``id_`` is released; ``only``: the earlier ones no longer are."""
         held = self._holds.get(id_)
-        if held is not None and len(held) == 1 and self.number in held:
+        if held is self._this:
             return  # nearly always: a segment holds thousands of requests from their beginning to their end
-        if only:
+        if held is not None and only:
             self.release(id_)
-        held = self._holds.setdefault(id_, set())
-        if self.number not in held:
-            held.add(self.number)
+            held = None
+        if held is None:
+            self._holds[id_] = self._this
+            self._held[self.number] += 1
+        elif self.number not in held:
+            self._holds[id_] = (*held, self.number)
             self._held[self.number] += 1
 
     def holds(self, id_: str) -> bool:
@@ -82,13 +87,15 @@ class Segments:
         old, number, size = self.descriptor, self.number, self.size
         self.descriptor = self._open(number + 1)
         self._sizes[number] = size
+        self._finished_bytes += size
         return old
 
     def sweep(self) -> None:
         """Delete the finished segments that nothing holds."""
         for number in [number for number in self._sizes if not self._held[number]]:
             (self.folder / _name(number)).unlink(missing_ok=True)
-            del self._sizes[number], self._held[number]
+            self._finished_bytes -= self._sizes.pop(number)
+            del self._held[number]
 
     def close(self) -> None:
         """Close; the folder goes too if nothing in it is needed, and else is left for `recover`."""
@@ -100,7 +107,7 @@ class Segments:
     def _open(self, number: int) -> int:
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND
         descriptor = os.open(self.folder / _name(number), flags, 0o600)
-        self.number, self.size = number, 0
+        self.number, self.size, self._this = number, 0, (number,)
         return descriptor
 
 

@@ -110,8 +110,14 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     saved_completion_tokens: int = 0
 
     def __post_init__(self) -> None:
-        counts = (self.prompt_tokens, self.cached_tokens, self.completion_tokens, self.training_tokens)
-        if min(*counts, self.saved_prompt_tokens, self.saved_completion_tokens) < 0:
+        if (
+            self.prompt_tokens < 0
+            or self.cached_tokens < 0
+            or self.completion_tokens < 0
+            or self.training_tokens < 0
+            or self.saved_prompt_tokens < 0
+            or self.saved_completion_tokens < 0
+        ):
             raise ValueError(f"the usage event {self.id} has a negative count")
         if not 0 <= self.discount <= PERCENT:
             raise ValueError(f"the usage event {self.id} has a discount of {self.discount} percent")

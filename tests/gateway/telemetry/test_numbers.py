@@ -132,9 +132,9 @@ async def test_administrators_see_their_own_models_and_only_they_see_anything(ap
 
 
 async def test_what_is_under_way_is_seen_and_is_gone_afterwards(api):
-    api.engine.pause_s = 0.2
+    api.engine.pause_s = 0.3
     asked = asyncio.create_task(api.ask())
-    for _ in range(100):
+    while not asked.done():
         told = await status(api)
         if told["targets"][0]["in_flight"]:
             break
