@@ -3,12 +3,14 @@
 import asyncio
 import errno
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from argosy.billing import Intent, Journal, UsageEvent
-from argosy.billing.frames import Progress, Record, Void, decode
+from argosy.billing.frames import Progress, Record, Void, decode, encode
 from argosy.billing.segments import segment_files
 from argosy.core import Unavailable
 
@@ -149,4 +151,63 @@ async def test_a_full_disk_refuses_intents_and_leaves_whole_records(
     monkeypatch.undo()
     assert on_disk(journal) == [METER.intent("req_1")]
     assert journal.take(1) == [ended], "what the disk did not take is still to be shipped"
+    journal.close()
+
+
+@pytest.fixture
+def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """The journal's thread is in a sync, and stays there until this is set."""
+    gate, real = threading.Event(), os.fdatasync
+
+    def sync(descriptor: int) -> None:
+        gate.wait(10)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    yield gate
+    gate.set()
+
+
+async def begun(journal: Journal) -> "asyncio.Future[None]":
+    first = journal.intent(METER.intent("req_1"))
+    while not on_disk(journal):
+        await asyncio.sleep(0.001)
+    return first
+
+
+async def test_intents_go_to_disk_with_the_next_outcome_and_before_it(parent: Path, stuck: threading.Event) -> None:
+    journal = Journal(parent)
+    first = await begun(journal)
+    others = [journal.intent(METER.intent(f"req_{n}")) for n in (2, 3)]
+    assert len(on_disk(journal)) == 1
+    journal.outcome(METER.event("req_1"))
+    assert on_disk(journal) == [*(METER.intent(f"req_{n}") for n in (1, 2, 3)), METER.event("req_1")]
+    stuck.set()
+    await asyncio.gather(first, *others)
+    assert len(on_disk(journal)) == 4
+    journal.close()
+
+
+async def test_intents_that_an_outcome_could_not_take_along_are_refused(
+    parent: Path, stuck: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, real, room = Journal(parent), os.write, len(encode(METER.event("req_1")))
+    first = await begun(journal)
+    others = [journal.intent(METER.intent(f"req_{n}")) for n in (2, 3)]
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:room]))
+    journal.outcome(METER.event("req_1"))
+    stuck.set()
+    await first
+    for other in others:
+        with pytest.raises(Unavailable, match="part of a record"):
+            await other
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:10]))
+    refused = journal.intent(METER.intent("req_4"))
+    assert refused.done(), "a full disk is known by now: no engine is troubled"
+    monkeypatch.setattr(os, "write", real)
+    await journal.intent(METER.intent("req_5"))
+    records = on_disk(journal)
+    assert [each.id for each in records if isinstance(each, Intent)] == ["req_1", "req_5"]
+    assert [each.id for each in records if isinstance(each, UsageEvent)] == ["req_1"]
+    assert journal.open_requests == 2
     journal.close()

@@ -7,7 +7,8 @@ Invariants, whenever the process is killed and whatever it was doing:
 - what is not yet in the database is on disk; a segment goes only after all it holds is in the database;
 - the journal never grows beyond its bound: new intents are refused first, outcomes of accepted ones never are.
 
-Everything is written by the caller at once (about a microsecond); a thread syncs for all waiting intents together.
+Outcomes are written by the caller at once. Intents wait for the next write, whoever makes it: an outcome's, or that of
+the thread that syncs for all waiting intents together. A write costs the event loop more than making what is written.
 """
 
 import asyncio
@@ -95,6 +96,12 @@ class Journal:
         self._lock = threading.Lock()
         self._wake = _Bell()
         self._waiting: dict[asyncio.AbstractEventLoop, _Group] = {}
+        self._unwritten: list[bytes] = []
+        """Intents, all of them of waiting groups."""
+        self._lost: OSError | None = None
+        """Why a write has not taken along some that waiting groups still hope for."""
+        self._full = False
+        """The last write of intents failed: until one succeeds, each is written by itself, or refused at once."""
         self._progress: dict[str, int] = {}
         self._unshipped: deque[UsageEvent] = deque()
         self._dirty = self._idle = self._closing = self._broken = False
@@ -105,7 +112,7 @@ class Journal:
         self._thread.start()
 
     def intent(self, intent: Intent) -> asyncio.Future[None]:
-        """Write the intent at once; the future is done when it is durable. Others wait for it too: shield it.
+        """Have the intent written; the future is done when it is durable. Others wait for it too: shield it.
 
         Its exception is Unavailable if that cannot be: then nothing may go out, and the intent is void already.
         """
@@ -113,7 +120,9 @@ class Journal:
         try:
             with self._lock:
                 self._check_room()
-                self._segments.append(encode(intent))
+                self._unwritten.append(encode(intent))
+                if self._full and (refused := self._write_intents()):
+                    raise refused
                 self._segments.hold(intent.id)
                 group = self._waiting.get(loop)
                 if group is None:
@@ -121,10 +130,10 @@ class Journal:
                     self._wake.set()
                 group.ids.append(intent.id)
         except (Unavailable, OSError) as error:
-            refused: asyncio.Future[None] = loop.create_future()
-            refused.add_done_callback(_seen)
-            refused.set_exception(error if isinstance(error, Unavailable) else _unavailable(error))
-            return refused
+            failed: asyncio.Future[None] = loop.create_future()
+            failed.add_done_callback(_seen)
+            failed.set_exception(error if isinstance(error, Unavailable) else _unavailable(error))
+            return failed
         return group.future
 
     def progress(self, id_: str, delivered_tokens: int) -> None:
@@ -195,14 +204,33 @@ class Journal:
             raise _unavailable(None)
 
     def _write(self, frame: bytes) -> bool:
-        """Append, if the disk lets us; says whether it did."""
+        """Append, and with it the intents that wait for a write, if the disk lets us; says whether it did."""
+        intents, self._unwritten = self._unwritten, []
         try:
-            self._segments.append(frame)
+            self._segments.append(b"".join((*intents, frame)) if intents else frame)
         except OSError as error:
+            if intents:
+                self._lost, self._full = error, True
+                self._wake.set()
+                return self._write(frame)
             _log.error("The journal %s cannot be written: %s", self.folder, error)
             return False
         self._dirty = True
         return True
+
+    def _write_intents(self) -> OSError | None:
+        """Append the intents that wait for a write; says why they cannot be."""
+        if not self._unwritten:
+            return None
+        intents, self._unwritten = b"".join(self._unwritten), []
+        try:
+            self._segments.append(intents)
+        except OSError as error:
+            _log.error("The journal %s cannot be written: %s", self.folder, error)
+            self._full = True
+            return error
+        self._full = False
+        return None
 
     def _run(self) -> None:
         while not self._closing:
@@ -225,13 +253,14 @@ class Journal:
         self._wake.clear()  # first: whoever rang until now is among those whom the next line takes
         with self._lock:
             self._write_progress()
+            unwritten, self._lost = self._write_intents() or self._lost, None
             waiting, self._waiting, self._dirty = self._waiting, {}, False
             descriptor = self._segments.descriptor
         failure = self._sync(descriptor)
         self._broken = self._broken or failure is not None
         if self._broken or self._segments.size >= self._segment_bytes:
             self._rotate()
-        self._answer(waiting.values(), failure)
+        self._answer(waiting.values(), failure or unwritten)
         return sum(len(group.ids) for group in waiting.values())
 
     def _write_progress(self) -> None:
@@ -254,6 +283,7 @@ class Journal:
         """A failed sync is never tried again on the same file: what it dropped would look written."""
         try:
             with self._lock:
+                self._lost = self._write_intents() or self._lost  # they are held by this segment
                 old = self._segments.rotate()
                 self._segments.sweep()
             failure = self._sync(old)

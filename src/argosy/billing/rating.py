@@ -50,7 +50,7 @@ def amounts(event: UsageEvent, price: Price) -> Four:
     fresh, cached, output, training = _units(event)
     off = event.discount
     return (
-        charge(fresh, price.input, off),
+        charge(fresh, price.input, off) if fresh else 0,
         charge(cached, price.cached_input, off) if cached else 0,
         charge(output, price.output, off) if output else 0,
         charge(training, price.training, off) if training else 0,
