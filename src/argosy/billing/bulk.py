@@ -10,8 +10,9 @@ from typing import Any
 
 from argosy.runtime import Transaction
 
-_PAGES = (100, 10, 1)
-"""Rows of one statement. SQLite takes 32,766 values at once, PostgreSQL 65,535."""
+_PAGE_ROWS = 128
+"""Rows of the longest statement; the others have half as many, and so on: few for any number of rows, and few kinds.
+SQLite takes 32,766 values at once, PostgreSQL 65,535."""
 
 
 def insert_rows(
@@ -38,6 +39,6 @@ def insert_rows(
 def _pages(rows: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
     start = 0
     while left := len(rows) - start:
-        size = next(size for size in _PAGES if size <= left)
+        size = min(_PAGE_ROWS, 1 << left.bit_length() - 1)
         yield rows[start : start + size]
         start += size
