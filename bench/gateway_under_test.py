@@ -14,7 +14,7 @@ from pathlib import Path
 import uvloop
 
 from argosy.api import Platform, create_app, serve
-from argosy.billing import Journal, Shipper, current_prices, ensure_price
+from argosy.billing import Journal, Poster, Shipper, current_prices, ensure_price
 from argosy.core import Settings
 from argosy.gateway import Gateway, RouteTable
 from argosy.gateway.routing import Configuration
@@ -40,8 +40,9 @@ def main(engine_url: str) -> None:
             model="bench", project_id=None, base_model="bench", url=engine_url, adapter_index=None, adapter_count=0,
             engine="echo", context_length=8192, replica_id="rep_bench",
         )  # fmt: skip
+        poster = Poster(database.url, home / "rejected", home / "poster.log")
         keys, journal = KeyRing(database), Journal(home / "journal")
-        shipper = Shipper(journal, database)
+        shipper = Shipper(journal, poster.post)
         table = RouteTable(database, lambda tx: Configuration([route], current_prices(tx)))
         gateway = Gateway(database, keys, journal, table=table, tracing=open_tracing())
         app = create_app(Platform(Settings.read(home=home), database, Blobs(home / "blobs"), keys), gateway)
@@ -53,6 +54,7 @@ def main(engine_url: str) -> None:
             uvloop.run(serve(app, [listener]))
         finally:
             shipper.stop()
+            poster.stop()
             journal.close()
 
 

@@ -12,13 +12,14 @@ import os
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import uvloop
 
 from argosy import billing
-from argosy.billing import Intent, Journal, Shipper, UsageEvent
+from argosy.billing import Intent, Journal, Shipper, UsageEvent, post_events
 from argosy.runtime import Database, metadata
 
 REQUESTS = 20_000
@@ -93,7 +94,7 @@ def posting(folder: Path) -> dict[str, float]:
     journal = Journal(folder / "posting")
     for turn in range(REQUESTS):
         journal.outcome(event(f"req_{turn:08d}", price))
-    shipper = Shipper(journal, database)
+    shipper = Shipper(journal, partial(post_events, database, rejected=folder / "rejected"))
     start, cpu = time.perf_counter(), time.process_time()
     shipper.start()
     shipper.flush(600)

@@ -12,7 +12,7 @@ import uvloop
 
 from argosy.api import DoorLimits, Platform, create_app, serve
 from argosy.batches import Batcher
-from argosy.billing import Journal, Shipper, recover
+from argosy.billing import Journal, Poster, Shipper, recover
 from argosy.core import Settings
 from argosy.gateway import Gateway
 from argosy.gateway.cache import AnswerCache
@@ -63,7 +63,8 @@ def run_api(settings: Settings, fd: int | None) -> int:
     journals.mkdir(exist_ok=True)
     recover(journals, database)
     journal = Journal(journals)
-    shipper = Shipper(journal, database)
+    poster = Poster(settings.database_url, journals / "rejected", settings.home / "logs" / "poster.log")
+    shipper = Shipper(journal, poster.post)
     keys = KeyRing(database)
     vault = open_vault(settings.home)
     platform = Platform(settings, database, Blobs(settings.home / "blobs"), keys, shipper, vault)
@@ -78,6 +79,7 @@ def run_api(settings: Settings, fd: int | None) -> int:
         uvloop.run(serve(app, [listener], limits))
     finally:
         shipper.stop()
+        poster.stop()
         journal.close()
         database.close()
         tracing.close()

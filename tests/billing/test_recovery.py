@@ -8,12 +8,13 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from argosy import billing
-from argosy.billing import RECEIVABLE, Journal, Shipper, UsageEvent, recover, store
+from argosy.billing import RECEIVABLE, Journal, Shipper, UsageEvent, post_events, recover, store
 from argosy.billing.frames import encode
 from argosy.billing.reports import EventFilter, EventLine, list_events
 from argosy.billing.segments import segment_files
@@ -69,7 +70,7 @@ def busy(url: str, journals: Path, meter: Meter, name: str, ships: bool) -> Call
     async def serve(say: Callable[[str], None]) -> None:
         journal = Journal(journals, segment_bytes=20_000)
         if ships:
-            Shipper(journal, Database(url)).start()
+            Shipper(journal, partial(post_events, Database(url), rejected=journals / "rejected")).start()
         await asyncio.gather(*(client(journal, say, number) for number in range(8)))
 
     return lambda say: asyncio.run(serve(say))

@@ -6,6 +6,8 @@ it started, to a double-entry ledger in integer micro-units; `invoices` closes p
 
 from argosy.billing.journal import Journal
 from argosy.billing.meter import record
+from argosy.billing.poster import Poster
+from argosy.billing.posting import post_events
 from argosy.billing.prices import Price, Tariff, price_for
 from argosy.billing.rating import INVOICED, QUANTITIES, RECEIVABLE, REVENUE, Entry, amounts, quantities, rate
 from argosy.billing.recovery import Recovered, recover
@@ -29,6 +31,7 @@ __all__ = [
     "Entry",
     "Intent",
     "Journal",
+    "Poster",
     "Price",
     "Recovered",
     "Shipper",
@@ -40,6 +43,7 @@ __all__ = [
     "current_prices",
     "ensure_price",
     "list_entries",
+    "post_events",
     "price_for",
     "price_history",
     "quantities",

@@ -1,4 +1,4 @@
-"""From the journal to the database: a thread that posts outcomes within about a tenth of a second.
+"""From the journal to the database: a thread that has outcomes posted within about a tenth of a second.
 
 Invariants: outcomes leave the journal only after the transaction that posts them is committed, in the order they were
 given; while the database is down they stay, and the thread tries again, ever more slowly, until it is back.
@@ -6,11 +6,12 @@ given; while the database is down they stay, and the thread tries again, ever mo
 
 import logging
 import threading
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from argosy.billing.journal import Journal
-from argosy.billing.posting import BATCH, post_events
-from argosy.runtime import Database
+from argosy.billing.posting import BATCH
+from argosy.billing.usage import UsageEvent
 
 INTERVAL_S = 0.1
 _BACK_OFF_S_MAX = 5.0
@@ -18,11 +19,11 @@ _log = logging.getLogger(__name__)
 
 
 class Shipper:
-    """Posts what one journal collects. `start` it once; `stop` posts the rest."""
+    """Has what one journal collects posted. `start` it once; `stop` posts the rest."""
 
-    def __init__(self, journal: Journal, database: Database) -> None:
-        self._journal, self._database = journal, database
-        self._rejected = journal.parent / "rejected"
+    def __init__(self, journal: Journal, post: Callable[[Sequence[UsageEvent]], object]) -> None:
+        """``post`` does it, as `post_events` and `Poster.post` do, or raises: then it is called again later."""
+        self._journal, self._post = journal, post
         self._shipped = 0
         self._progressed = threading.Condition()
         self._wake = threading.Event()
@@ -33,7 +34,7 @@ class Shipper:
         """Begin to post."""
         self._thread.start()
 
-    def flush(self, timeout_s: float = 1.0) -> bool:
+    def flush(self, timeout_s: float = 3.0) -> bool:
         """Wait until all outcomes given so far are in the database; says whether they are. Blocks its thread."""
         target, deadline = self._journal.outcome_count, monotonic() + timeout_s
         self._wake.set()
@@ -68,7 +69,7 @@ class Shipper:
         """Post one batch; returns its size."""
         events = self._journal.take(BATCH)
         if events:
-            post_events(self._database, events, self._rejected)
+            self._post(events)
             self._journal.shipped(len(events))
             with self._progressed:
                 self._shipped += len(events)
