@@ -68,7 +68,10 @@ class Engine:
             return await self._stream(request, body, chat, fault)
         await asyncio.sleep(self.pause_s)
         if body.get("response_format", {}).get("type") == "json_schema":
-            if "anyOf" in body["response_format"]["json_schema"]["schema"]:
+            choices = body["response_format"]["json_schema"]["schema"].get("anyOf")
+            if choices and "answer" in choices[-1]["properties"]:
+                return web.json_response(_whole(chat, '{"answer": {"sky": "blue", "n": 1.50}}'))
+            if choices:
                 return web.json_response(_whole(chat, json.dumps({"reply": 'It is "sunny".'})))
             return web.json_response(_whole(chat, '{"name": "get_weather", "arguments": {"city": "Paris"}}'))
         return web.json_response(_whole(chat))

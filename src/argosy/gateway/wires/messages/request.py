@@ -142,8 +142,6 @@ def _chat_format(said: _Fields) -> dict[str, Any] | None:
     if given is None:
         return None
     form = fields.read_part(given, _Format, "output_config.format")
-    if said.tools and (said.tool_choice is None or said.tool_choice.type != "none"):
-        raise fields.unsupported("output_config.format", "cannot be had while 'tools' may be called. Send one of both.")
     return fields.json_schema(form.schema, "answer", True, None)
 
 
