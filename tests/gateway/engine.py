@@ -61,6 +61,12 @@ class Engine:
             return web.Response(body=b"", content_type="application/json")
         if fault == "garbage":
             return web.Response(body=b"<html>oops</html>", content_type="text/html")
+        if request.path == "/apply-template":
+            return web.json_response({"prompt": " ".join(m["content"] for m in body["messages"])})
+        if request.path == "/tokenize":
+            return web.json_response({"tokens": list(range(len(body["content"].split())))})
+        if request.path.endswith("/count_tokens"):
+            return web.json_response({"input_tokens": 42})
         if "input" in body or "documents" in body:
             return web.json_response(_numbers(body))
         chat = "messages" in body

@@ -45,6 +45,9 @@ MESSAGES: dict[str, Any] = {
     "output_config": {**_OBJECT, "description": "'format': json_schema, which is enforced."},
     "metadata": _OBJECT,
 }
+COUNT_TOKENS = {
+    name: MESSAGES[name] for name in ("model", "messages", "system", "tools", "tool_choice", "output_config")
+}
 MESSAGES_ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["type", "error", "request_id"],

@@ -33,6 +33,8 @@ class KnownProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     auth: Auth = "bearer"
     prefill: Prefill = "none"
     """What its documentation offers. Used only where the operator asks for it: not every model of a provider has it."""
+    count_tokens: Annotated[str, msgspec.Meta(pattern="^/")] | None = None
+    """Path below ``base_url`` that counts a prompt's tokens as Anthropic's API does; None where there is none."""
 
 
 @dataclass(frozen=True)
