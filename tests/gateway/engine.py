@@ -73,6 +73,13 @@ class Engine:
         if body.get("stream"):
             return await self._stream(request, body, chat, fault)
         await asyncio.sleep(self.pause_s)
+        if body.get("tools") and body.get("tool_choice") != "none":  # as providers know them
+            function = {"name": body["tools"][0]["function"]["name"], "arguments": '{"city": "Rome"}'}
+            answer = _whole(chat, "")
+            call = {"id": "call_1", "type": "function", "function": function}
+            message = {"role": "assistant", "content": None, "tool_calls": [call, {**call, "id": "call_2"}]}
+            answer["choices"][0] |= {"message": message, "finish_reason": "tool_calls"}
+            return web.json_response(answer)
         if body.get("response_format", {}).get("type") == "json_schema":
             choices = body["response_format"]["json_schema"]["schema"].get("anyOf")
             if choices and "answer" in choices[-1]["properties"]:

@@ -22,7 +22,7 @@ from argosy.gateway.routing import Offer, RouteTable, check_kind
 from argosy.identity import Caller
 
 T = TypeVar("T")
-_COUNTED = ("messages", "system", "output_config", "cache_control", "thinking")
+_COUNTED = ("messages", "system", "tools", "tool_choice", "output_config", "cache_control", "thinking")
 """Members of a request that Anthropic's count takes, and that say something about the prompt."""
 _ANTHROPIC_VERSION = "2023-06-01"
 
@@ -45,11 +45,11 @@ class Counting:
     def __init__(self, table: RouteTable, relay: Relay, limits: RateLimits, deadlines: Deadlines) -> None:
         self._table, self._relay, self._limits, self._deadlines = table, relay, limits, deadlines
 
-    async def count(self, request: Request, native: bytes, caller: Caller, served: Served) -> int:
+    async def count(self, request: Request, native: bytes | None, caller: Caller, served: Served) -> int:
         """Tokens of the prompt of a chat completion.
 
-        ``native`` asks Anthropic's endpoint the same. Raises Invalid for a provider that has no such endpoint, and what
-        the request itself would raise.
+        ``native`` asks Anthropic's endpoint the same; None where the request came in another form. Raises Invalid for a
+        provider that has no such endpoint, and what the request itself would raise.
         """
         request, models = await self._led(request, caller, served)
         # Nothing is written, so that of the limits on tokens next to nothing is set aside.
@@ -81,7 +81,7 @@ class Counting:
         return request, plan.models
 
     async def _first(
-        self, request: Request, native: bytes, models: Sequence[str], caller: Caller, served: Served
+        self, request: Request, native: bytes | None, models: Sequence[str], caller: Caller, served: Served
     ) -> int:
         """The count of the first that gives one. Waits for an engine that is on its way, as the request would."""
         loop = asyncio.get_running_loop()
@@ -108,7 +108,7 @@ class Counting:
             await asyncio.sleep(self._deadlines.poll)
             await asyncio.to_thread(self._table.refresh)
 
-    async def _ask(self, request: Request, native: bytes, offer: Offer) -> int:
+    async def _ask(self, request: Request, native: bytes | None, offer: Offer) -> int:
         if offer.route.provider:
             return await self._ask_provider(request, native, offer)
         url = offer.route.url
@@ -119,14 +119,14 @@ class Counting:
         async with self._relay.post(url + "/tokenize", body, {}) as answer:
             return len((await _read(answer, _Tokens)).tokens)
 
-    async def _ask_provider(self, request: Request, native: bytes, offer: Offer) -> int:
+    async def _ask_provider(self, request: Request, native: bytes | None, offer: Offer) -> int:
         provider = offer.route.provider
         assert provider is not None
         known = known_providers().get(provider.name)
         if known is None or known.count_tokens is None:
             raise _cannot(request.model, f"the provider '{provider.name}' has no endpoint that counts")
-        if request.call:
-            raise _cannot(request.model, f"tools are put before models of '{provider.name}' in a way it does not count")
+        if native is None:
+            raise _cannot(request.model, f"'{provider.name}' counts what comes to /v1/messages/count_tokens alone")
         asked: dict[str, Any] = msgspec.json.decode(native)
         body = {name: asked[name] for name in _COUNTED if name in asked} | {"model": offer.route.provider_model}
         key = offer.headers.get("authorization", "").removeprefix("Bearer ") or offer.headers.get("x-api-key", "")

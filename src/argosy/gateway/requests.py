@@ -84,6 +84,10 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         """The same request of another model."""
         return msgspec.structs.replace(self, model=model)
 
+    def untranslated(self) -> "Request":
+        """The same with the client's own tools, for a target that knows tools. It answers in one piece."""
+        return replace(self, call=None, stream=False, include_usage=False)
+
     def upstream_body(self, placement: bytes, part: int) -> bytes:
         """The body for the engine: the client's own bytes, with more members added at the end of the object.
 
@@ -115,6 +119,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
             raise Invalid(f"The request body is not valid JSON: {error}.", code="invalid_json") from None
         body["model"] = model
         body.pop("return_progress", None)
+        if not self.stream and body.pop("stream", None):
+            body.pop("stream_options", None)
         return msgspec.json.encode(body)
 
 

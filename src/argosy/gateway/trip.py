@@ -124,7 +124,10 @@ class Trip(msgspec.Struct, eq=False):
         if call.served.target != offer.route.model:
             call.served.target = offer.route.model
             call.meter.move(offer.route.model, offer.route.base_model, offer.price_version or "")
-        if self.request.model != offer.route.model:
+        if call.request.call:
+            ours = offer.route.provider is None
+            self.request = (call.request if ours else call.request.untranslated()).named(offer.route.model)
+        elif self.request.model != offer.route.model:
             self.request = self.request.named(offer.route.model)
 
     def not_reached(self, offer: Offer) -> None:

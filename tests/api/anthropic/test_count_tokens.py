@@ -101,9 +101,8 @@ async def test_a_provider_with_such_an_endpoint_counts_itself(api):
         assert company.bodies == [{"model": "grand-2026", "messages": ASKED, "system": "Be brief"}]
         assert company.headers[0]["x-api-key"] == KEY
         assert company.headers[0]["anthropic-version"]
-        with pytest.raises(anthropic.BadRequestError) as error:
-            await count(api, "grand", tools=[TOOL])
-        assert error.value.body["error"]["details"]["error_code"] == "count_unsupported"
+        assert await count(api, "grand", tools=[TOOL], tool_choice={"type": "any"}) == 42
+        assert (company.bodies[1]["tools"], company.bodies[1]["tool_choice"]) == ([TOOL], {"type": "any"})
 
 
 async def test_for_another_provider_it_says_why_not(api):
