@@ -40,6 +40,8 @@ class Company:
     plan: list[str] = field(default_factory=list)
     heard: int = 0
     """Words that the client has, as the test counts them: a fault waits until it has all that were written."""
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+    """Whether the client has the end of the answer, in the same way."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
     runner: web.AppRunner | None = None
@@ -103,6 +105,7 @@ class Company:
             await self._fail(kind, at, request, event)
         await event(**choice("stop", text="") if text else choice("stop", delta={}))
         if kind == "unsaid":  # the end was told, the usage is lost
+            await asyncio.wait_for(self.finished.wait(), 5)
             self._abort(request)
         await event(usage=self._usage)
         await response.write(b"data: [DONE]\n\n")

@@ -59,6 +59,8 @@ async def ask(api, company, **members):
             if line.startswith("data: "):
                 lines.append(line)
                 company.heard += bool(word(line))
+                if '"finish_reason":"' in line:
+                    company.finished.set()
     return [json.loads(line[6:]) for line in lines if line != "data: [DONE]"], lines[-1]
 
 
