@@ -6,7 +6,6 @@ would go first, and to the next target where that one fails.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -53,7 +52,7 @@ class Counting:
         """
         request, models = await self._led(request, caller, served)
         # Nothing is written, so that of the limits on tokens next to nothing is set aside.
-        hold = await self._limits.reserve(caller, replace(request, body=b"", max_tokens=1))
+        hold = await self._limits.reserve(caller, msgspec.structs.replace(request, body=b"", max_tokens=1))
         try:
             found = await self._first(request, native, models, caller, served)
         except BaseException:

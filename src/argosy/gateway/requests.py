@@ -86,7 +86,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 
     def untranslated(self) -> "Request":
         """The same with the client's own tools, for a target that knows tools. It answers in one piece."""
-        return replace(self, call=None, stream=False, include_usage=False)
+        return msgspec.structs.replace(self, call=None, stream=False, include_usage=False)
 
     def upstream_body(self, placement: bytes, part: int) -> bytes:
         """The body for the engine: the client's own bytes, with more members added at the end of the object.

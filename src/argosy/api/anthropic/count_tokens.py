@@ -1,6 +1,5 @@
 """POST /v1/messages/count_tokens: how long a message's prompt is, without asking for the message."""
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -23,7 +22,7 @@ class CountExchange(MessagesExchange):
         """The chat completion whose prompt is counted."""
         asked = read_counted(body)
         self._native = body
-        return replace(parse(Kind.CHAT, asked.chat), wire="message", stream=False)
+        return msgspec.structs.replace(parse(Kind.CHAT, asked.chat), wire="message", stream=False)
 
     async def answer(self, body: bytes) -> None:
         """The count."""

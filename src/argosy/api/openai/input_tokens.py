@@ -1,6 +1,5 @@
 """POST /v1/responses/input_tokens: how long a response's prompt is, without asking for the response."""
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -21,7 +20,7 @@ class InputTokensExchange(ResponsesExchange):
 
     async def read(self, body: bytes, caller: Caller) -> Request:
         """The chat completion whose prompt is counted, after the responses that it goes on from."""
-        return replace(await super().read(body, caller), stream=False)
+        return msgspec.structs.replace(await super().read(body, caller), stream=False)
 
     async def answer(self, body: bytes) -> None:
         """The count."""
