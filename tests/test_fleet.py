@@ -103,6 +103,7 @@ def test_where_they_agree_there_is_nothing_to_do():
         ("input = 150_000", "input = 160_000", "~ deployment house-gpt (prices)"),
         ('provider_model = "gpt-6-luna"', 'provider_model = "gpt-5"', "~ deployment house-gpt (provider_model)"),
         ("10.0.0.7", "10.0.0.8", "~ provider house (base_url)"),
+        ("private = true", 'private = true\nprefill = "prefix"', "~ provider house (prefill)"),
         ("priority = 1", "priority = 2", "~ route chat -> house-gpt, smollm2-135m-instruct"),
         (
             '= "house-gpt"\n',

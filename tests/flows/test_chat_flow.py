@@ -78,6 +78,20 @@ def test_a_required_tool_is_called_with_arguments_of_its_schema(client):
     assert isinstance(json.loads(call.function.arguments)["city"], str)
 
 
+def test_tools_and_a_schema_with_definitions_of_their_own(client):
+    """As pydantic writes them: references count from the root of each schema."""
+    place = {"type": "object", "properties": {"city": {"$ref": "#/$defs/City"}}, "required": ["city"]}
+    place |= {"$defs": {"City": {"enum": ["Paris", "Rome"]}}, "additionalProperties": False}
+    tool = {"type": "function", "function": {"name": "get_weather", "parameters": place}}
+    ask = {**ASK, "max_tokens": 120, "tools": [tool]}
+    forced = client.chat.completions.create(**ask, tool_choice="required")
+    assert json.loads(forced.choices[0].message.tool_calls[0].function.arguments)["city"] in ("Paris", "Rome")
+    form = {"type": "json_schema", "json_schema": {"name": "place", "schema": place, "strict": True}}
+    message = client.chat.completions.create(**ask, response_format=form).choices[0].message
+    said = message.tool_calls[0].function.arguments if message.tool_calls else message.content
+    assert json.loads(said)["city"] in ("Paris", "Rome")
+
+
 def test_n_answers_are_n_choices_and_all_of_them_are_counted(client):
     answer = client.chat.completions.create(**{**ASK, "temperature": 1.0}, n=3, seed=7)
     assert [choice.index for choice in answer.choices] == [0, 1, 2]

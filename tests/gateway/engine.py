@@ -61,14 +61,30 @@ class Engine:
             return web.Response(body=b"", content_type="application/json")
         if fault == "garbage":
             return web.Response(body=b"<html>oops</html>", content_type="text/html")
+        if request.path == "/apply-template":
+            return web.json_response({"prompt": " ".join(m["content"] for m in body["messages"])})
+        if request.path == "/tokenize":
+            return web.json_response({"tokens": list(range(len(body["content"].split())))})
+        if request.path.endswith("/count_tokens"):
+            return web.json_response({"input_tokens": 42})
         if "input" in body or "documents" in body:
             return web.json_response(_numbers(body))
         chat = "messages" in body
         if body.get("stream"):
             return await self._stream(request, body, chat, fault)
         await asyncio.sleep(self.pause_s)
+        if body.get("tools") and body.get("tool_choice") != "none":  # as providers know them
+            function = {"name": body["tools"][0]["function"]["name"], "arguments": '{"city": "Rome"}'}
+            answer = _whole(chat, "")
+            call = {"id": "call_1", "type": "function", "function": function}
+            message = {"role": "assistant", "content": None, "tool_calls": [call, {**call, "id": "call_2"}]}
+            answer["choices"][0] |= {"message": message, "finish_reason": "tool_calls"}
+            return web.json_response(answer)
         if body.get("response_format", {}).get("type") == "json_schema":
-            if "anyOf" in body["response_format"]["json_schema"]["schema"]:
+            choices = body["response_format"]["json_schema"]["schema"].get("anyOf")
+            if choices and "answer" in choices[-1]["properties"]:
+                return web.json_response(_whole(chat, '{"answer": {"sky": "blue", "n": 1.50}}'))
+            if choices:
                 return web.json_response(_whole(chat, json.dumps({"reply": 'It is "sunny".'})))
             return web.json_response(_whole(chat, '{"name": "get_weather", "arguments": {"city": "Paris"}}'))
         return web.json_response(_whole(chat))

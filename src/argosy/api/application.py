@@ -95,7 +95,7 @@ def create_app(
     request_log = RequestLog() if platform_parts.settings.request_log else None
     watch = Watch(gateway, request_log)
     completions = Completions(gateway, platform_parts.keys, metrics, watch, platform_parts.vault)
-    return Application(control, gateway, completions, all_wires(platform_parts.database), metrics, request_log)
+    return Application(control, gateway, completions, all_wires(platform_parts.database, gateway), metrics, request_log)
 
 
 def _routers(package: ModuleType) -> list[APIRouter]:

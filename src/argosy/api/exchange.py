@@ -1,6 +1,6 @@
 """One request and its answer, in the words of the wire that it came over."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from argosy.api.auth import caller_of
 from argosy.api.sse import Reply
 from argosy.core import ArgosyError
-from argosy.gateway import Kind, Request, parse
+from argosy.gateway import Kind, Request, Served, parse
 from argosy.identity import Caller, KeyRing
 
 
@@ -21,6 +21,9 @@ class Exchange(Reply):
 
     _params: Mapping[str, str] = MappingProxyType({})
     """Members of the chat completion that an error may be about, by what this wire calls them. Set once it is asked."""
+
+    ask: Callable[[Request, Caller, str, Served], Awaitable[bytes]] | None = None
+    """Who gives the whole answer, if that is not the gateway's `answer`. Given what that is given."""
 
     def __init__(self, kind: Kind, send: Any, request_id: str) -> None:
         super().__init__(send, request_id)

@@ -5,8 +5,15 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from argosy.api.openapi_wires import MESSAGES, MESSAGES_ERROR_SCHEMA, MESSAGES_ERRORS, RESPONSES
-from argosy.gateway.wires import MESSAGES_PATH, RESPONSES_PATH
+from argosy.api.openapi_wires import (
+    COUNT_TOKENS,
+    INPUT_TOKENS,
+    MESSAGES,
+    MESSAGES_ERROR_SCHEMA,
+    MESSAGES_ERRORS,
+    RESPONSES,
+)
+from argosy.gateway.wires import COUNT_TOKENS_PATH, INPUT_TOKENS_PATH, MESSAGES_PATH, RESPONSES_PATH
 
 _NUMBER, _WHOLE, _TEXT, _FLAG = {"type": "number"}, {"type": "integer"}, {"type": "string"}, {"type": "boolean"}
 _COMMON: dict[str, Any] = {
@@ -117,7 +124,9 @@ def describe_completions(app: FastAPI) -> None:
                 "/v1/embeddings": _operation("Embeddings", _EMBEDDINGS, ["model", "input"]),
                 "/v1/rerank": _operation("Reranking", _RERANK, ["model", "query", "documents"]),
                 RESPONSES_PATH: _operation("Response", RESPONSES, ["model", "input"]),
-                MESSAGES_PATH: _messages_operation(),
+                INPUT_TOKENS_PATH: _operation("Count of input tokens", INPUT_TOKENS, ["model", "input"]),
+                MESSAGES_PATH: _messages_operation("Message", MESSAGES, ["model", "max_tokens", "messages"]),
+                COUNT_TOKENS_PATH: _messages_operation("Count of tokens", COUNT_TOKENS, ["model", "messages"]),
             }
             app.openapi_schema = schema
         return app.openapi_schema
@@ -145,9 +154,9 @@ def _operation(name: str, properties: dict[str, Any], required: list[str]) -> di
     return {"post": operation}
 
 
-def _messages_operation() -> dict[str, Any]:
+def _messages_operation(name: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
     """Anthropic's wire has errors of its own shape."""
-    described = _operation("Message", MESSAGES, ["model", "max_tokens", "messages"])
+    described = _operation(name, properties, required)
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/MessagesError"}}}
     responses = described["post"]["responses"]
     errors = {status: {"description": text, "content": content} for status, text in MESSAGES_ERRORS.items()}

@@ -45,6 +45,13 @@ MESSAGES: dict[str, Any] = {
     "output_config": {**_OBJECT, "description": "'format': json_schema, which is enforced."},
     "metadata": _OBJECT,
 }
+INPUT_TOKENS = {
+    name: RESPONSES[name]
+    for name in ("model", "input", "instructions", "previous_response_id", "tools", "tool_choice", "text")
+}
+COUNT_TOKENS = {
+    name: MESSAGES[name] for name in ("model", "messages", "system", "tools", "tool_choice", "output_config")
+}
 MESSAGES_ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["type", "error", "request_id"],

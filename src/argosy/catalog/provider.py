@@ -15,6 +15,11 @@ from argosy.runtime import Vault, egress
 Auth = Literal["bearer", "api-key", "x-api-key"]
 """How the key goes along: ``Authorization: Bearer``, or a header of that name."""
 
+Prefill = Literal["none", "assistant", "prefix", "partial"]
+"""How to ask for the rest of an answer: not at all, with the answer so far as a last message of the assistant, or with
+``"prefix": true`` or ``"partial": true`` in that message too.
+"""
+
 _LIST_BYTES_MAX = 8 << 20
 
 
@@ -26,6 +31,10 @@ class KnownProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base_url: Annotated[str, msgspec.Meta(pattern="^https://")] | None = None
     """Below it lie OpenAI's paths, such as ``/chat/completions``. None where every customer has an own address."""
     auth: Auth = "bearer"
+    prefill: Prefill = "none"
+    """What its documentation offers. Used only where the operator asks for it: not every model of a provider has it."""
+    count_tokens: Annotated[str, msgspec.Meta(pattern="^/")] | None = None
+    """Path below ``base_url`` that counts a prompt's tokens as Anthropic's API does; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,8 @@ class Provider:
     created_at: int
     in_flight_max: int | None = None
     """Requests that it is sent at once from one API process, more wait; None is without limit."""
+    prefill: Prefill = "none"
+    """How a stream that broke is carried on."""
 
     @property
     def purpose(self) -> str:

@@ -49,6 +49,8 @@ providers = Table(
     Column("created_at", BigInteger, nullable=False),
     # Requests that it is sent at once, by each API process.
     Column("in_flight_max", Integer),
+    # How a stream that broke is carried on, see `argosy.catalog.provider.Prefill`.
+    Column("prefill", String(10), nullable=False, server_default="none"),
 )
 
 # What shows a hub that this project may read a gated or private repository.

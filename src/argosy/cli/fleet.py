@@ -43,6 +43,7 @@ class ProviderEntry(_Strict, frozen=True):
     base_url: str | None = None
     auth: Literal["bearer", "api-key", "x-api-key"] | None = None
     private: bool = False
+    prefill: Literal["none", "assistant", "prefix", "partial"] | None = None
 
 
 class PricesEntry(_Strict, frozen=True):
@@ -126,7 +127,8 @@ def _providers(fleet: Fleet, present: Present, environment: Mapping[str, str]) -
         there = present.providers.get(name)
         differs = [] if there is None else _provider_differences(entry, key, there)
         if there is None or differs:
-            body = {"name": name, "key": key, "base_url": entry.base_url, "auth": entry.auth, "private": entry.private}
+            body = {"name": name, "key": key, **msgspec.to_builtins(entry)}
+            del body["key_env"]
             what = f"provider {name}" + (f" ({', '.join(differs)})" if differs else "")
             yield Step("~" if there else "+", what, "POST", "/providers", _given(body))
 
@@ -148,6 +150,8 @@ def _provider_differences(entry: ProviderEntry, key: str | None, there: Mapping[
         differs.append("auth")
     if entry.private != there["private"]:
         differs.append("private")
+    if (entry.prefill or "none") != there.get("prefill", "none"):
+        differs.append("prefill")
     if (f"…{key[-4:]}" if key and len(key) >= 12 else None) != there["key_hint"]:
         differs.append("key")
     return differs

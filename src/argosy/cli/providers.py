@@ -22,6 +22,9 @@ def add(
     in_flight: Annotated[
         int | None, typer.Option(help="Requests that it is sent at once; more wait their turn.")
     ] = None,
+    prefill: Annotated[
+        str | None, typer.Option(help="How to carry on a stream that broke: none, assistant, prefix or partial.")
+    ] = None,
     no_key: Annotated[bool, typer.Option("--no-key", help="It asks for no key.")] = False,
 ) -> None:
     """Add a provider, or give it a new key, and try it. The key comes from ARGOSY_PROVIDER_KEY, a pipe or a prompt."""
@@ -33,6 +36,7 @@ def add(
         "auth": auth,
         "private": private,
         "in_flight_max": in_flight,
+        "prefill": prefill,
     }
     made = post("/providers", {field: value for field, value in body.items() if value is not None})
     print(f"{made['name']} is added at {made['base_url']}")
@@ -43,13 +47,13 @@ def add(
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
     """List the providers that were added."""
-    show(get("/providers")["data"], ["name", "base_url", "key_hint", "private"], as_json=as_json)
+    show(get("/providers")["data"], ["name", "base_url", "key_hint", "private", "prefill"], as_json=as_json)
 
 
 @app.command()
 def known(as_json: JsonOption = False) -> None:
     """List the providers that need nothing but a key."""
-    show(get("/providers/known")["data"], ["id", "title", "base_url"], as_json=as_json)
+    show(get("/providers/known")["data"], ["id", "title", "base_url", "prefill"], as_json=as_json)
 
 
 @app.command()

@@ -126,6 +126,8 @@ class Dispatch:
                 except Lost:
                     trip.lost(offer)
                 except Invalid as error:
+                    if trip.part.begun:  # it does not take what was delivered as a beginning
+                        raise trip.given_up() from error
                     if error.code != "context_length_exceeded":
                         raise
                     trip.too_long(offer, error)

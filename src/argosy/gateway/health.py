@@ -40,6 +40,8 @@ class Health:
     """What it said itself about when to come back."""
     opened: int = 0
     """How often in a row it was opened."""
+    repeats: bool | None = None
+    """Whether it begins with the answer so far when it is to carry one on; None while unknown."""
     _row: int = 0
     _past: int = 0
     """The last `_WINDOW` outcomes as bits, 1 a failure."""

@@ -7,6 +7,7 @@ import msgspec
 
 from argosy.billing import Intent, Journal
 from argosy.core import now_us
+from argosy.gateway.repetition import Repetition
 
 FAILURES = ("refused", "upstream_cut", "failed")
 """Outcomes that the client is told of as an error."""
@@ -38,6 +39,8 @@ class Part(msgspec.Struct, gc=False):
     """Identity of the offer that was asked last."""
     resumed: bool = False
     """Whether this run carries on an answer that an earlier one began, what was delivered being part of its prompt."""
+    repetition: Repetition | None = None
+    """What may have to be taken out of that run, at a provider."""
 
     def whole(self, reported: Usage) -> Usage:
         """The usage of the whole part, as one run would have had it, from what its last run reported."""
@@ -47,7 +50,10 @@ class Part(msgspec.Struct, gc=False):
         # character is several tokens, we have counted too few.
         prompt = max(0, reported.prompt - self.delivered_before) if self.prompt is None else self.prompt
         carried = max(self.delivered_before, reported.prompt - prompt)
-        return Usage(prompt, min(self.cached, prompt), carried + reported.completion)
+        completion = carried + reported.completion
+        if self.repetition and self.repetition.found:  # what it repeated may be among what it says that it wrote
+            completion = max(self.delivered_before + self.repetition.tokens, reported.completion)
+        return Usage(prompt, min(self.cached, prompt), completion)
 
 
 class Meter(msgspec.Struct, eq=False):

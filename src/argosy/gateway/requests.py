@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from argosy.core import Invalid
+from argosy.gateway.schemas import Schema
 from argosy.gateway.tools import Choice, Tool, members, offered
 from argosy.gateway.vectors import EmbeddingFields, RerankFields, check
 
@@ -83,6 +84,10 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         """The same request of another model."""
         return msgspec.structs.replace(self, model=model)
 
+    def untranslated(self) -> "Request":
+        """The same with the client's own tools, for a target that knows tools. It answers in one piece."""
+        return msgspec.structs.replace(self, call=None, stream=False, include_usage=False)
+
     def upstream_body(self, placement: bytes, part: int) -> bytes:
         """The body for the engine: the client's own bytes, with more members added at the end of the object.
 
@@ -114,6 +119,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
             raise Invalid(f"The request body is not valid JSON: {error}.", code="invalid_json") from None
         body["model"] = model
         body.pop("return_progress", None)
+        if not self.stream and body.pop("stream", None):
+            body.pop("stream_options", None)
         return msgspec.json.encode(body)
 
 
@@ -258,9 +265,28 @@ def _request(kind: Kind, body: bytes, fields: _Chat | _Text) -> Request:
 def _call(fields: _Chat, body: bytes) -> bytes | None:
     offer = offered(fields.tools or (), fields.tool_choice)
     try:
-        return members(offer, bytes(_MESSAGES.decode(body).messages)) if offer else None
+        if offer is None:
+            return None
+        return members(offer, bytes(_MESSAGES.decode(body).messages), _answer_schema(fields.response_format))
     except RecursionError:  # what could just be read is a little deeper when it is written
         raise too_deep() from None
+
+
+def _answer_schema(form: _Form | None) -> Schema | None:
+    """What an answer in words is held to; None for nothing."""
+    if form is None or form.type not in ("json_object", "json_schema"):
+        return None
+    if form.type == "json_object":
+        return {"type": "object"}
+    given = (form.json_schema or {}).get("schema")
+    if given is None:
+        param = "response_format.json_schema.schema"
+        raise Invalid(f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
+    try:
+        schema: Schema = msgspec.json.decode(given, type=Schema)
+    except msgspec.ValidationError as error:
+        refuse_member(str(error), "response_format.json_schema.schema")
+    return schema
 
 
 def too_deep() -> Invalid:

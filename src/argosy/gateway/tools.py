@@ -1,9 +1,12 @@
 """Tool calls on models that were never taught any: the answer is held to a schema of the tools, or of a plain reply.
 
+Where the client has a schema of its own, that takes the place of the reply.
+
 The tools go into a system message, earlier calls and results into messages that any template knows, the choice into a
 ``response_format`` that the engine enforces, and the answer back into OpenAI's ``tool_calls`` or content.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +14,7 @@ from typing import Any
 import msgspec
 
 from argosy.core import Invalid, UpstreamFailed, new_id
+from argosy.gateway.schemas import Definitions, Schema
 
 _FORCED = (
     "You answer by calling one of these functions, as JSON with the members name and arguments. "
@@ -20,12 +24,12 @@ _FREE = (
     "You answer with JSON: either the members name and arguments, to call one of these functions with arguments taken "
     "from what the user says, or the one member reply, to answer in words.\n"
 )
-_REPLY_SCHEMA = {
-    "type": "object",
-    "properties": {"reply": {"type": "string"}},
-    "required": ["reply"],
-    "additionalProperties": False,
-}
+_BOUND = (
+    "You answer with JSON: either the members name and arguments, to call one of these functions with arguments taken "
+    "from what the user says, or the one member answer, to answer with JSON of the schema at the end.\n"
+)
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_CUT_ANSWER = re.compile(r'\s*\{\s*"answer"\s*:\s*')
 
 
 class _Function(msgspec.Struct):
@@ -76,18 +80,26 @@ def offered(tools: Sequence[Tool], choice: str | Choice | None) -> Offered | Non
     return Offered(named, free=False)
 
 
-def members(offer: Offered, messages: bytes) -> bytes:
-    """JSON members, without braces, that put the tools before an engine. ``messages`` is the client's list."""
-    told = (_FREE if offer.free else _FORCED) + "\n".join(
-        msgspec.json.encode(tool.function).decode() for tool in offer.tools
-    )
-    schemas = [_call_schema(tool) for tool in offer.tools] + ([_REPLY_SCHEMA] if offer.free else [])
-    schema = {"anyOf": schemas} if len(schemas) > 1 else schemas[0]
+def members(offer: Offered, messages: bytes, answer: Schema | None = None) -> bytes:
+    """JSON members, without braces, that put the tools before an engine. ``messages`` is the client's list.
+
+    ``answer`` is the schema of what the model says if it calls nothing; None for words.
+    """
+    told = [_FORCED if not offer.free else _FREE if answer is None else _BOUND]
+    told += [msgspec.json.encode(tool.function).decode() + "\n" for tool in offer.tools]
+    definitions = Definitions()
+    schemas = [_call_schema(tool, definitions) for tool in offer.tools]
+    if offer.free and answer is not None:
+        told.append(f"Schema of the answer: {msgspec.json.encode(answer).decode()}\n")
+        schemas.append(_object({"answer": definitions.place(answer)}))
+    elif offer.free:
+        schemas.append(_object({"reply": {"type": "string"}}))
+    schema = definitions.one_of(schemas)
     body = {
         "tools": [],
         "tool_choice": "none",
         "response_format": {"type": "json_schema", "json_schema": {"name": "call", "strict": True, "schema": schema}},
-        "messages": [{"role": "system", "content": told}, *map(_plain, msgspec.json.decode(messages))],
+        "messages": [{"role": "system", "content": "".join(told)[:-1]}, *map(_plain, msgspec.json.decode(messages))],
     }
     return msgspec.json.encode(body)[1:-1]
 
@@ -121,20 +133,20 @@ def as_events(answer: dict[str, Any]) -> list[dict[str, Any]]:
     return events
 
 
-def _call_schema(tool: Tool) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {
-            "name": {"type": "string", "enum": [tool.function.name]},
-            "arguments": tool.function.parameters or {"type": "object"},
-        },
-        "required": ["name", "arguments"],
-        "additionalProperties": False,
-    }
+def _call_schema(tool: Tool, definitions: Definitions) -> dict[str, Any]:
+    arguments = definitions.place(tool.function.parameters or {"type": "object"})
+    return _object({"name": {"type": "string", "enum": [tool.function.name]}, "arguments": arguments})
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    required = list(properties)
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 def _called(choice: dict[str, Any]) -> dict[str, Any]:
     text, cut = choice["message"]["content"] or "", choice.get("finish_reason") == "length"
+    if begun := _CUT_ANSWER.match(text):
+        return {**choice, "message": {"role": "assistant", "content": _answer(text, begun.end(), cut)}}
     try:
         said = msgspec.json.decode(text + '"}' if cut else text)  # what was cut off is most likely a reply's last words
         if "reply" in said:
@@ -143,7 +155,21 @@ def _called(choice: dict[str, Any]) -> dict[str, Any]:
     except (msgspec.DecodeError, KeyError, TypeError):
         if cut:
             return choice
-        raise UpstreamFailed("The model did not produce a tool call. Please try again.", code="no_tool_call") from None
+        raise _no_tool_call() from None
     calls = [{"id": new_id("call_"), "type": "function", "function": function}]
     message = {"role": "assistant", "content": None, "tool_calls": calls}
     return {**choice, "message": message, "finish_reason": "tool_calls"}
+
+
+def _answer(text: str, start: int, cut: bool) -> str:
+    """What the client's schema holds, in the very words of the model; as far as it goes if it was cut short."""
+    try:
+        return bytes(_MEMBERS.decode(text)["answer"]).decode()
+    except msgspec.DecodeError:
+        if cut:
+            return text[start:]
+        raise _no_tool_call() from None
+
+
+def _no_tool_call() -> UpstreamFailed:
+    return UpstreamFailed("The model did not produce a tool call. Please try again.", code="no_tool_call")

@@ -12,10 +12,11 @@ from types import MappingProxyType
 import msgspec
 
 from argosy.core import ArgosyError, Invalid, Unavailable, UpstreamFailed
-from argosy.gateway.continuation import carried_on, may_be_carried_on
+from argosy.gateway.continuation import carried_on, may_be_carried_on, prefilled
 from argosy.gateway.health import HealthTable, RetryBudget
 from argosy.gateway.metering import Meter, Part
 from argosy.gateway.plan import Plan, Served
+from argosy.gateway.repetition import Repetition
 from argosy.gateway.requests import Request
 from argosy.gateway.routing import Offer, RouteTable
 
@@ -63,6 +64,8 @@ class Trip(msgspec.Struct, eq=False):
     _context: int = 0
     """Tokens of context that were too few."""
     _error: ArgosyError | None = None
+    _carrier: str = ""
+    """The provider's endpoint that carries on what it began; empty for an engine of ours."""
 
     @property
     def part(self) -> Part:
@@ -101,7 +104,7 @@ class Trip(msgspec.Struct, eq=False):
     def _may_ask(self, offer: Offer) -> bool:
         if not offer.ready or offer.endpoint in self._failed or offer.endpoint in self._away:
             return False
-        if self.part.begun and offer.route.model != self.request.model:
+        if self.part.begun and (offer.route.model != self.request.model or _provided(offer) != self._carrier):
             return False
         return not self._context or offer.route.context_length == 0 or offer.route.context_length > self._context
 
@@ -121,7 +124,10 @@ class Trip(msgspec.Struct, eq=False):
         if call.served.target != offer.route.model:
             call.served.target = offer.route.model
             call.meter.move(offer.route.model, offer.route.base_model, offer.price_version or "")
-        if self.request.model != offer.route.model:
+        if call.request.call:
+            ours = offer.route.provider is None
+            self.request = (call.request if ours else call.request.untranslated()).named(offer.route.model)
+        elif self.request.model != offer.route.model:
             self.request = self.request.named(offer.route.model)
 
     def not_reached(self, offer: Offer) -> None:
@@ -147,16 +153,16 @@ class Trip(msgspec.Struct, eq=False):
         """It took the request and went away. Raises if that is to be the end."""
         self._losses += 1
         self._lost_at |= {offer.endpoint}
-        error = _cut() if self.part.begun else _lost_twice()
-        if self._losses >= LOSSES_LIMIT:
+        error = self._broke() if self.part.begun else _lost_twice()
+        if self._losses >= LOSSES_LIMIT and not (self.part.begun and offer.route.provider):
             raise error
         self._carry_on(offer, error)
 
     def failed(self, offer: Offer, error: ArgosyError) -> None:
         """It answered with a failure, or too late. Raises if that is to be the end."""
         self._failed |= {offer.endpoint}
-        self._error = error
-        self._carry_on(offer, error)
+        self._error = self._broke() if self.part.resumed else error
+        self._carry_on(offer, self._error)
 
     def too_long(self, offer: Offer, error: Invalid) -> None:
         """The prompt is longer than it can read; another target may have more room."""
@@ -168,15 +174,30 @@ class Trip(msgspec.Struct, eq=False):
         part = self.part
         if not part.begun:
             return
-        rest = None
-        if offer.route.provider is None and may_be_carried_on(self.call.request):
-            rest = carried_on(self.call.request, self.delivered, part.delivered)
+        rest = self._rest(offer) if may_be_carried_on(self.call.request) else None
         if rest is None:
             raise error
         self.request = rest.named(offer.route.model)
         self._error = error
         part.resumed, part.delivered_before, part.usage = True, part.delivered, None
         self.call.served.resumed += 1
+
+    def _broke(self) -> ArgosyError:
+        """What is told of a broken answer: why it broke first, and not why the rest was not to be had."""
+        return self._error if self.part.resumed and self._error else _cut()
+
+    def _rest(self, offer: Offer) -> Request | None:
+        request, provider = self.call.request, offer.route.provider
+        if provider is None:
+            return carried_on(request, self.delivered, self.part.delivered)
+        found = prefilled(request, self.delivered, self.part.delivered, provider.prefill)
+        if found is None:
+            return None
+        rest, said = found
+        self.part.repetition = Repetition(said, self.health[offer.endpoint])
+        self._carrier = offer.endpoint
+        self._failed -= {offer.endpoint}  # it alone can go on
+        return rest
 
     def given_up(self) -> ArgosyError:
         """Why nothing more can be tried."""
@@ -221,6 +242,10 @@ class Trip(msgspec.Struct, eq=False):
 
 def _endpoint(offer: Offer) -> str:
     return offer.endpoint
+
+
+def _provided(offer: Offer) -> str:
+    return offer.endpoint if offer.route.provider else ""
 
 
 def _cut() -> UpstreamFailed:

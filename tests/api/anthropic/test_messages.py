@@ -116,6 +116,12 @@ async def test_a_tool_is_used_and_its_result_goes_back(api, streamed):
     ]
 
 
+async def test_tools_and_a_schema_at_once(api):
+    schema = {"type": "json_schema", "schema": {"type": "object"}}
+    answer = await ask(api, tools=[TOOL], output_config={"format": schema})
+    assert (answer.content[0].text, answer.stop_reason) == ('{"sky": "blue", "n": 1.50}', "end_turn")
+
+
 async def test_tools_that_need_not_be_used(api):
     assert (await ask(api, tools=[TOOL])).content[0].text == 'It is "sunny".'
     assert (await ask(api, tools=[TOOL], tool_choice={"type": "none"})).content[0].text == TEXT

@@ -115,6 +115,26 @@ async def test_a_function_is_called_and_its_output_goes_back(api, streamed):
     assert api.engine.bodies[-1]["messages"][1:] == sent[1:]
 
 
+@pytest.mark.parametrize("form", [{"type": "json_object"}, {"type": "json_schema", "name": "s", "schema": {}}])
+async def test_tools_and_a_schema_at_once(api, form):
+    answer = await ask(api, tools=[TOOL], text={"format": form})
+    assert answer.output_text == '{"sky": "blue", "n": 1.50}'
+    assert [item.type for item in answer.output] == ["message"]
+
+
+async def test_the_tokens_of_a_prompt_are_counted(api):
+    first = await ask(api)
+    api.engine.paths.clear()
+    count = api.client().responses.input_tokens.count
+    assert (await count(model="tiny", input="Say hello to them")).input_tokens == 4
+    assert api.engine.paths == ["/apply-template", "/tokenize"]
+    after = await count(model="tiny", input="Go on", previous_response_id=first.id, instructions="Be brief")
+    assert (after.object, after.input_tokens) == ("response.input_tokens", 8)
+    with pytest.raises(openai.BadRequestError):
+        await count(model="tiny", input=[])
+    await api.settled()  # that of the response alone
+
+
 async def test_tools_that_need_not_be_called(api):
     assert (await ask(api, tools=[TOOL])).output_text == 'It is "sunny".'
     assert (await ask(api, tools=[TOOL], tool_choice="none")).output_text == TEXT

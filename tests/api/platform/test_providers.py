@@ -191,3 +191,47 @@ async def test_it_is_sent_no_more_at_once_than_it_takes(api, company):
         await asyncio.sleep(0.005)
     assert max(seen) == 2
     assert len(company.bodies) == 6
+
+
+TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_its_own_way_to_call_tools_is_used(api, company, stream):
+    await offer(api, company)
+    form = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
+    answer = await api.ask(model="grand", tools=[TOOL], parallel_tool_calls=True, response_format=form, stream=stream)
+    if stream:
+        chunks = [chunk async for chunk in answer]
+        calls = chunks[0].choices[0].delta.tool_calls
+        assert [call.index for call in calls] == [0, 1]
+        assert chunks[-1].choices[0].finish_reason == "tool_calls"
+    else:
+        calls = answer.choices[0].message.tool_calls
+        assert answer.choices[0].finish_reason == "tool_calls"
+    assert [(call.id, call.function.arguments) for call in calls] == [
+        ("call_1", '{"city": "Rome"}'),
+        ("call_2", '{"city": "Rome"}'),
+    ]
+    [body] = company.bodies
+    assert body == {
+        "model": "grand-2026",
+        "messages": [{"role": "user", "content": "Say hello"}],
+        "tools": [TOOL],
+        "parallel_tool_calls": True,
+        "response_format": form,
+    }
+    [event] = await api.settled()
+    assert (event.model, event.completion_tokens) == ("grand", 4)
+
+
+async def test_tools_go_to_an_engine_of_ours_when_the_provider_fails(api, company):
+    await offer(api, company)
+    await api.client().post("/deployments", body={"model": "tiny", "engine": "echo"}, cast_to=dict)
+    targets = [{"model": "grand"}, {"model": "tiny", "priority": 1}]
+    await api.client().put("/routes/chat", body={"targets": targets}, cast_to=dict)
+    api.gateway.refresh()
+    company.plan = ["failure"]
+    answer = await api.ask(model="chat", tools=[TOOL], tool_choice="required")
+    assert answer.choices[0].message.tool_calls[0].function.arguments == '{"city":"Paris"}'
+    assert (company.bodies[0]["tools"], api.engine.bodies[0]["tools"]) == ([TOOL], [])

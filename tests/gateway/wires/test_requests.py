@@ -236,7 +236,6 @@ REFUSED_RESPONSES = [
     ({"text": {"format": {"type": "json_schema", "name": "x"}}}, "text.format.schema"),
     ({"text": {"format": {"type": "json_schema", "schema": {}}}}, "text.format.name"),
     ({"text": {"verbosity": "high"}}, "text.verbosity"),
-    ({"text": {"format": {"type": "json_object"}}, "tools": TOOLS}, "text.format"),
     ({"background": True}, "background"),
     ({"truncation": "auto"}, "truncation"),
     ({"conversation": "conv_1"}, "conversation"),
@@ -294,7 +293,6 @@ REFUSED_MESSAGES = [
     ({"tools": [{**CUSTOM[0], "defer_loading": True}]}, "tools.0.defer_loading"),
     ({"output_config": {"effort": "high"}}, "output_config.effort"),
     ({"output_config": {"format": {"type": "json_schema"}}}, "output_config.format.schema"),
-    ({"output_config": {"format": {"type": "json_schema", "schema": {}}}, "tools": CUSTOM}, "output_config.format"),
 ]
 
 

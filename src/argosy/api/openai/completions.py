@@ -67,7 +67,8 @@ class Completions:
                 await self._gateway.stream(request, caller, request_id, reply.event, reply.served)
                 await reply.end()
             else:
-                await reply.answer(await self._gateway.answer(request, caller, request_id, reply.served))
+                ask = reply.ask or self._gateway.answer
+                await reply.answer(await ask(request, caller, request_id, reply.served))
 
 
 class ClientGone(Exception):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from argosy import catalog
 from argosy.api.context import AdminCaller, Platform, PlatformParts, vault_of
 from argosy.catalog import Provider
-from argosy.catalog.provider import Auth
+from argosy.catalog.provider import Auth, Prefill
 from argosy.core import new_id, now
 
 router = APIRouter(prefix="/v1/providers", tags=["providers"])
@@ -30,6 +30,10 @@ class NewProvider(BaseModel):
     """Whether its address may be inside the network."""
     in_flight_max: int | None = Field(default=None, ge=1, le=100_000)
     """Requests that it is sent at once, by each API process; more wait their turn. Left out: as many as come."""
+    prefill: Prefill = "none"
+    """How the rest of a stream that broke is asked for: with the answer so far as the last message, and in it the flag
+    that this provider wants. ``GET /v1/providers/known`` says what is known of it; ``none`` leaves the stream broken.
+    """
 
 
 @router.post("")
@@ -48,6 +52,7 @@ def add_provider(body: NewProvider, platform: PlatformParts, caller: AdminCaller
         hint=f"…{key[-4:]}" if len(key) >= 12 else "",
         created_at=now(),
         in_flight_max=body.in_flight_max,
+        prefill=body.prefill,
     )
     sealed = vault_of(platform).seal(key, made.purpose) if key else None
     made = Provider(**{**vars(made), "secret": sealed})
@@ -68,7 +73,14 @@ def list_providers(platform: PlatformParts, caller: AdminCaller) -> dict[str, An
 def list_known(caller: AdminCaller) -> dict[str, Any]:
     """List the providers whose addresses are known, so that a key is enough to add them."""
     data = [
-        {"id": one.id, "object": "known_provider", "title": one.title, "base_url": one.base_url, "auth": one.auth}
+        {
+            "id": one.id,
+            "object": "known_provider",
+            "title": one.title,
+            "base_url": one.base_url,
+            "auth": one.auth,
+            "prefill": one.prefill,
+        }
         for one in catalog.known_providers().values()
     ]
     return {"object": "list", "data": data, "has_more": False}
@@ -112,4 +124,5 @@ def _wire(provider: Provider) -> dict[str, Any]:
         "key_hint": provider.hint or None,
         "created_at": provider.created_at,
         "in_flight_max": provider.in_flight_max,
+        "prefill": provider.prefill,
     }

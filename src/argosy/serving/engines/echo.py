@@ -114,6 +114,8 @@ class EchoEngine:
                 f"llamacpp:requests_total {self._served}\n"
             )
             await _reply(send, 200, counts.encode(), b"text/plain")
+        elif path in ("/apply-template", "/tokenize"):
+            await self._count(path == "/tokenize", receive, send)
         elif path in ("/v1/embeddings", "/v1/rerank"):
             await self._measure(path == "/v1/embeddings", receive, send)
         elif path in ("/v1/chat/completions", "/v1/completions"):
@@ -125,6 +127,14 @@ class EchoEngine:
                 self._in_flight -= 1
         else:
             await _reply(send, 404, _error(404, "not_found_error", "File Not Found"))
+
+    async def _count(self, cut: bool, receive: _Receive, send: _Send) -> None:
+        """A chat's prompt as one text, and a text's tokens."""
+        body = msgspec.json.decode(await _whole_body(receive), type=dict[str, Any])
+        if cut:
+            return await _reply(send, 200, msgspec.json.encode({"tokens": list(range(len(body["content"].split())))}))
+        prompt = "\n".join(_text(message.get("content")) for message in body["messages"])
+        await _reply(send, 200, msgspec.json.encode({"prompt": prompt}))
 
     async def _measure(self, embeds: bool, receive: _Receive, send: _Send) -> None:
         """Numbers about text: the first bytes of its digest, and how many of its words are the query's."""

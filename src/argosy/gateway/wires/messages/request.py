@@ -59,7 +59,12 @@ class _Fields(msgspec.Struct, kw_only=True):
     cache_control: dict[str, Any] | None = None
 
 
+class _CountedFields(_Fields, kw_only=True):
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None  # type: ignore[assignment]
+
+
 _FIELDS = msgspec.json.Decoder(_Fields)
+_COUNTED = msgspec.json.Decoder(_CountedFields)
 _NEUTRAL: fields.Neutral = {
     "service_tier": ("auto", "standard_only"),
     "speed": ("standard",),
@@ -83,7 +88,15 @@ class Asked:
 
 def read(body: bytes) -> Asked:
     """Read a request body. Raises Invalid, with ``param`` naming the member at fault where one is."""
-    said = fields.read(body, _FIELDS, _NEUTRAL)
+    return _asked(fields.read(body, _FIELDS, _NEUTRAL))
+
+
+def read_counted(body: bytes) -> Asked:
+    """The same for a request whose prompt is only counted: it need not say how long the answer may be."""
+    return _asked(fields.read(body, _COUNTED, _NEUTRAL))
+
+
+def _asked(said: _Fields) -> Asked:
     heard = messages(said.messages)
     if said.system:
         heard.insert(0, {"role": "system", "content": text(said.system, "system")})
@@ -142,8 +155,6 @@ def _chat_format(said: _Fields) -> dict[str, Any] | None:
     if given is None:
         return None
     form = fields.read_part(given, _Format, "output_config.format")
-    if said.tools and (said.tool_choice is None or said.tool_choice.type != "none"):
-        raise fields.unsupported("output_config.format", "cannot be had while 'tools' may be called. Send one of both.")
     return fields.json_schema(form.schema, "answer", True, None)
 
 

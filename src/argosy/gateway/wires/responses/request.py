@@ -153,10 +153,6 @@ def read(body: bytes) -> Asked:
     tools = [_tool(tool, f"tools[{number}]") for number, tool in enumerate(said.tools or ())]
     _check_choice(said.tool_choice, tools)
     form = _format(said.text)
-    if form.type != "text" and tools and said.tool_choice != "none":
-        raise fields.unsupported(
-            "text.format", f"cannot be '{form.type}' while 'tools' may be called. Send one of both."
-        )
     return Asked(said, input_items(said.input), tools, form)
 
 
