@@ -83,6 +83,11 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         """The same request of another model."""
         return msgspec.structs.replace(self, model=model)
 
+    def for_native_tools(self) -> "Request":
+        """The same for a target that takes tools itself, answered whole as from one that does not."""
+        body = self.body[: self.body.rindex(b"}")] + b',"stream":false}'
+        return replace(self, body=body, call=None, stream=False)
+
     def upstream_body(self, placement: bytes, part: int) -> bytes:
         """The body for the engine: the client's own bytes, with more members added at the end of the object.
 
@@ -114,6 +119,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
             raise Invalid(f"The request body is not valid JSON: {error}.", code="invalid_json") from None
         body["model"] = model
         body.pop("return_progress", None)
+        if not body.get("stream"):
+            body.pop("stream_options", None)  # refused where nothing is streamed
         return msgspec.json.encode(body)
 
 

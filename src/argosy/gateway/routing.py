@@ -206,6 +206,10 @@ class RouteTable:
             models = [next((model for model in models if self._offers[model][0].ready), models[0])]
         return Plan(tuple(models), spec.attempts, spec.deadlines, request.model)
 
+    def take_tools(self, project_id: str, models: Iterable[str]) -> bool:
+        """Whether all that may be asked for these models are providers, which take tools as the client sends them."""
+        return all(offer.route.provider for model in models for offer in self.offers(project_id, model))
+
     def resolve(self, project_id: str, model: str) -> str:
         """The model that a project means by a name: what its alias stands for now, else the name itself."""
         return self._aliases.get((project_id, model), model) if self._aliases else model

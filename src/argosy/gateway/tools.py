@@ -28,6 +28,9 @@ _REPLY_SCHEMA = {
 }
 
 
+_SAID = msgspec.json.Decoder(dict[str, Any])
+
+
 class _Function(msgspec.Struct):
     name: str
     description: str | None = None
@@ -134,16 +137,24 @@ def _call_schema(tool: Tool) -> dict[str, Any]:
 
 
 def _called(choice: dict[str, Any]) -> dict[str, Any]:
-    text, cut = choice["message"]["content"] or "", choice.get("finish_reason") == "length"
+    text = choice["message"]["content"] or ""
     try:
-        said = msgspec.json.decode(text + '"}' if cut else text)  # what was cut off is most likely a reply's last words
+        said = _decoded(text)
         if "reply" in said:
             return {**choice, "message": {"role": "assistant", "content": said["reply"]}}
         function = {"name": said["name"], "arguments": msgspec.json.encode(said["arguments"]).decode()}
     except (msgspec.DecodeError, KeyError, TypeError):
-        if cut:
+        if choice.get("finish_reason") == "length":
             return choice
         raise UpstreamFailed("The model did not produce a tool call. Please try again.", code="no_tool_call") from None
     calls = [{"id": new_id("call_"), "type": "function", "function": function}]
     message = {"role": "assistant", "content": None, "tool_calls": calls}
     return {**choice, "message": message, "finish_reason": "tool_calls"}
+
+
+def _decoded(text: str) -> dict[str, Any]:
+    """What was said. A token limit or a stop sequence most likely ended it within a reply's words."""
+    try:
+        return _SAID.decode(text)
+    except msgspec.DecodeError:
+        return _SAID.decode(text + '"}')

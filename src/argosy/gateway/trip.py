@@ -121,6 +121,8 @@ class Trip(msgspec.Struct, eq=False):
         if call.served.target != offer.route.model:
             call.served.target = offer.route.model
             call.meter.move(offer.route.model, offer.route.base_model, offer.price_version or "")
+        if call.request.call:
+            self.request = call.request.for_native_tools() if offer.route.provider else call.request
         if self.request.model != offer.route.model:
             self.request = self.request.named(offer.route.model)
 
