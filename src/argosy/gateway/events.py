@@ -48,7 +48,7 @@ _MEMBERS = {name: (b'"%b":' % name.encode(), b'"%b": ' % name.encode()) for name
 """How engines begin the members that are renamed."""
 # Inside a JSON string a quote is escaped, so these bytes can only be members of the event itself.
 _MARKS = (b'"usage":', b'"prompt_progress":', b'"error":', b"[DONE]")
-_ODD_OPENINGS = (b'""', b'": null', b'"reasoning')
+_ODD_OPENINGS = (b'""', b'": null', b'"reasoning', b'"tool_calls"')
 
 
 class EventStream:
