@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
+
+import msgspec
 
 from argosy.billing import Intent, Journal
 from argosy.core import ArgosyError, Invalid, NotFound, RateLimited, now, now_us
@@ -185,7 +186,7 @@ class Gateway:
         offer = self._table.find(caller.project_id, plan.models[0])
         check_kind(request, offer.route.modality)
         if request.call and self._table.take_tools(caller.project_id, plan.models):
-            request = replace(request, call=None)
+            request = msgspec.structs.replace(request, call=None)
         served.asked, served.route, served.led_to = asked, plan.route, offer.route
         parts = [Part()] if request.parts == 1 else [Part() for _ in range(request.parts)]
         intent = _intent(request, caller, request_id, offer, plan.route)

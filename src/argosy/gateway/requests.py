@@ -86,7 +86,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     def for_native_tools(self) -> "Request":
         """The same for a target that takes tools itself, answered whole as from one that does not."""
         body = self.body[: self.body.rindex(b"}")] + b',"stream":false}'
-        return replace(self, body=body, call=None, stream=False)
+        return msgspec.structs.replace(self, body=body, call=None, stream=False)
 
     def upstream_body(self, placement: bytes, part: int) -> bytes:
         """The body for the engine: the client's own bytes, with more members added at the end of the object.
