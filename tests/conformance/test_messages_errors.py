@@ -89,8 +89,3 @@ def test_nobody_at_the_address_is_a_connection_error():
     nowhere = anthropic.Anthropic(api_key=KEY, base_url="http://127.0.0.1:9", max_retries=0)
     with pytest.raises(anthropic.APIConnectionError):
         nowhere.messages.create(**ASK)
-
-
-def test_what_is_not_here_is_not_found(claude):
-    with pytest.raises(anthropic.NotFoundError):
-        claude.messages.count_tokens(model=STARTER, messages=HELLO)
