@@ -270,6 +270,23 @@ async def test_a_model_is_known_from_the_moment_it_is_there(api):
     assert (await api.ask(model="newer")).choices[0].message.content == TEXT
 
 
+async def test_a_model_that_somebody_else_has_just_loaded_is_known_too(api, monkeypatch):
+    """The refresher may load it between our first look and our second, which then finds nothing changed."""
+    api.gateway._refresher.stop()
+    api.routes.append(replace(api.routes[0], model="newer"))
+    with api.database.write() as tx:
+        bump_version(tx)
+    table = api.gateway._table
+    refresh = table.refresh
+    monkeypatch.setattr(table, "refresh", lambda: refresh() and refresh())
+    assert (await api.ask(model="newer")).choices[0].message.content == TEXT
+
+
+async def test_a_stop_sequence_in_the_midst_of_a_reply_beside_tools_is_no_failure():
+    answer = {"choices": [{"message": {"content": '{"reply": "It is'}, "finish_reason": "stop"}]}
+    assert as_calls(answer)["choices"][0]["message"]["content"] == "It is"
+
+
 WEATHER = {
     "type": "function",
     "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}},

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from argosy.core import UpstreamFailed
-from argosy.gateway.events import EventStream, Shape
+from argosy.gateway.events import EventStream, Shape, first_words
 from argosy.gateway.metering import Part, Usage
 
 
@@ -78,3 +78,33 @@ def test_an_error_event_is_told_without_the_engines_words(bad):
     with pytest.raises(UpstreamFailed) as error:
         run([delta(content="x"), bad])
     assert "boom" not in error.value.message
+
+
+def tight(**content):
+    choices = [{"index": 0, "delta": content, "finish_reason": None}]
+    return b"data: " + json.dumps({"choices": choices}, separators=(",", ":")).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize("told", [delta, tight])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"role": "assistant", "content": None}, 0),
+        ({"role": "assistant", "content": ""}, 0),
+        ({"role": "assistant", "content": "", "refusal": None}, 0),
+        ({"content": "Hello"}, 1),
+        ({"role": "assistant", "content": None, "reasoning_content": "Hm"}, 1),
+        ({"role": "assistant", "content": None, "tool_calls": [{"index": 0}]}, 1),
+    ],
+)
+def test_an_opening_says_nothing_however_it_is_spelled(told, content, words):
+    events = EventStream(Part(), Shape("req_1", "asked"))
+    out = events.feed(told(**content))
+    assert first_words(out, events.tokens) == words
+    assert first_words(out + told(content='quoted ""'), words + 1) == words + 1
+
+
+@pytest.mark.parametrize("bad", [b'data: {"choices":[5],"x":""}\n\n', b'data: {"":\n\n'])
+def test_an_opening_that_is_malformed_is_told_as_such(bad):
+    with pytest.raises(UpstreamFailed):
+        first_words(bad, 1)

@@ -1,5 +1,6 @@
 """The table of models in memory."""
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -39,6 +40,32 @@ def test_the_database_is_read_again_only_after_a_change(database):
     with database.write() as tx:
         bump_version(tx)
     assert found.refresh()
+
+
+def test_an_older_view_never_takes_the_place_of_a_newer_one(database):
+    """Two look at once, and the one that began earlier is slower."""
+    found = table(database, route("base-8b"))
+    begun, over = threading.Event(), threading.Event()
+
+    def read(tx):
+        first = not begun.is_set()
+        begun.set()
+        if first:
+            over.wait(0.5)
+        return Configuration([route("base-8b" if first else "newer")], current_prices(tx))
+
+    found._read = read
+    with database.write() as tx:
+        bump_version(tx)
+    slow = threading.Thread(target=found.refresh)
+    slow.start()
+    assert begun.wait(10)
+    with database.write() as tx:
+        bump_version(tx)
+    found.refresh()
+    over.set()
+    slow.join()
+    assert found.find("proj", "newer")
 
 
 def test_near_names_are_suggested_but_never_another_projects(database):

@@ -1,4 +1,6 @@
-from argosy.identity import KeyRing, create_key, create_project, default_project, revoke_key
+import threading
+
+from argosy.identity import KeyRing, create_key, create_project, default_project, keyring, revoke_key
 
 
 def test_a_caller_is_found_by_the_secret_alone(database):
@@ -39,3 +41,29 @@ def test_another_process_refuses_a_revoked_key_at_its_next_refresh(database):
 
     assert elsewhere.refresh()
     assert elsewhere.find(secret) is None
+
+
+def test_a_revoked_key_is_not_let_in_again_by_whoever_looked_before(database, monkeypatch):
+    """Two look at once, and the one that began earlier is slower."""
+    with database.write() as tx:
+        project_id = default_project(tx)
+        key, secret = create_key(tx, project_id, "app", ["inference"])
+    keys, read, begun, over = KeyRing(database), keyring.callers_by_hash, threading.Event(), threading.Event()
+
+    def slow_at_first(tx):
+        found, first = read(tx), not begun.is_set()
+        begun.set()
+        if first:
+            over.wait(0.5)
+        return found
+
+    monkeypatch.setattr(keyring, "callers_by_hash", slow_at_first)
+    slow = threading.Thread(target=keys.refresh)
+    slow.start()
+    assert begun.wait(10)
+    with database.write() as tx:
+        revoke_key(tx, project_id, key.id)
+    keys.refresh()
+    over.set()
+    slow.join()
+    assert keys.find(secret) is None

@@ -1,10 +1,13 @@
 """The story of one completion: admission, routing, an intent on disk, the relay, and one outcome for every ending."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any, TypeVar
+
+import msgspec
 
 from argosy.billing import Intent, Journal
 from argosy.core import ArgosyError, Invalid, NotFound, RateLimited, now, now_us
@@ -125,11 +128,11 @@ class Gateway:
 
         Raises the errors of `argosy.core`, before the first ``send`` as well as after.
         """
-        if request.call:
-            whole = await self.answer(request, caller, request_id, served)
+        call = await self._admitted(request, caller, request_id, served)
+        if call.request.call:
+            whole = await self._settled(call, lambda: self._whole(call))
             await send(called_events(whole, request.include_usage))
             return
-        call = await self._admitted(request, caller, request_id, served)
         await self._settled(call, lambda: self._streamed(call, send))
 
     async def _streamed(self, call: Call, send: Send) -> None:
@@ -168,12 +171,9 @@ class Gateway:
         try:
             return self._admit(request, caller, request_id, served)
         except NotFound:
-            try:
-                changed = await asyncio.to_thread(self._table.refresh)
-            except Exception:  # the refresher reports an outage; what is in memory still answers
-                changed = False
-            if not changed:
-                raise
+            # Whether or not this finds a change: the refresher may have found it a moment ago, after we had looked.
+            with contextlib.suppress(Exception):  # the refresher reports an outage; what is in memory still answers
+                await asyncio.to_thread(self._table.refresh)
         return self._admit(request, caller, request_id, served)
 
     def _admit(self, request: Request, caller: Caller, request_id: str, served: Served) -> Call:
@@ -187,6 +187,8 @@ class Gateway:
         plan = self._table.plan(request, caller)
         offer = self._table.find(caller.project_id, plan.models[0])
         check_kind(request, offer.route.modality)
+        if request.call and self._table.take_tools(caller.project_id, plan.models):
+            request = msgspec.structs.replace(request, call=None)
         served.asked, served.route, served.led_to = asked, plan.route, offer.route
         parts = [Part()] if request.parts == 1 else [Part() for _ in range(request.parts)]
         intent = _intent(request, caller, request_id, offer, plan.route)

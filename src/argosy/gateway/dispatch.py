@@ -14,7 +14,7 @@ from argosy.core import ArgosyError, Invalid, RateLimited, Unavailable, Upstream
 from argosy.gateway.admission import Admission, Slot
 from argosy.gateway.answers import shape_of, whole
 from argosy.gateway.continuation import may_be_carried_on
-from argosy.gateway.events import EventStream
+from argosy.gateway.events import EventStream, first_words
 from argosy.gateway.health import HealthTable, RetryBudget
 from argosy.gateway.relay import AskedToWait, Deadlines, Lost, NotReached, Relay, Response
 from argosy.gateway.requests import Request
@@ -87,6 +87,7 @@ class Dispatch:
             while data := await response.piece():
                 ready = held + events.feed(data)
                 if not part.begun:
+                    events.tokens = first_words(ready, events.tokens)
                     if not (events.tokens or events.done):
                         held = ready  # an opening commits to nothing as long as it is not told
                         continue

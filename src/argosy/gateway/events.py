@@ -31,7 +31,17 @@ class _Head(msgspec.Struct):
     model: str = ""
 
 
+class _OpeningChoice(msgspec.Struct):
+    text: Any = None
+    delta: dict[str, Any] | None = None
+
+
+class _Opening(msgspec.Struct):
+    choices: list[_OpeningChoice] | None = None
+
+
 _HEAD = msgspec.json.Decoder(_Head)
+_OPENING = msgspec.json.Decoder(_Opening)
 _EVENT = msgspec.json.Decoder(dict[str, Any])
 _encode = msgspec.json.Encoder().encode
 _MEMBERS = {name: (b'"%b":' % name.encode(), b'"%b": ' % name.encode()) for name in ("id", "model")}
@@ -39,6 +49,7 @@ _MEMBERS = {name: (b'"%b":' % name.encode(), b'"%b": ' % name.encode()) for name
 _EMPTY = (b'"content":""', b'"content": ""')
 # Inside a JSON string a quote is escaped, so these bytes can only be members of the event itself.
 _MARKS = (b'"usage":', b'"prompt_progress":', b'"error":', b"[DONE]")
+_ODD_OPENINGS = (b'""', b'": null', b'"reasoning', b'"tool_calls"')
 
 
 class EventStream:
@@ -218,3 +229,20 @@ def _tokens(data: bytes) -> int:
         - data.count(b'"choices":[]')
         - data.count(b'"text":"",')
     )
+
+
+def first_words(data: bytes, tokens: int) -> int:
+    """The ``tokens`` of events that come before the first word, counted anew where a provider may open in another way
+    than engines do: with an empty text, in JSON with spaces, or with thoughts beside a text that is null.
+    """
+    if not any(mark in data for mark in _ODD_OPENINGS):
+        return tokens
+    events = (event for event in data.split(b"\n\n") if event.startswith(b"data: {"))
+    try:
+        return sum(any(map(_says, _OPENING.decode(event[6:]).choices or ())) for event in events)
+    except msgspec.DecodeError:
+        raise malformed() from None
+
+
+def _says(choice: _OpeningChoice) -> bool:
+    return bool(choice.text) or any(value for name, value in (choice.delta or {}).items() if name != "role")

@@ -84,8 +84,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         """The same request of another model."""
         return msgspec.structs.replace(self, model=model)
 
-    def untranslated(self) -> "Request":
-        """The same with the client's own tools, for a target that knows tools. It answers in one piece."""
+    def for_native_tools(self) -> "Request":
+        """The same for a target that takes tools itself, answered whole as from one that does not."""
         return msgspec.structs.replace(self, call=None, stream=False, include_usage=False)
 
     def upstream_body(self, placement: bytes, part: int) -> bytes:
@@ -119,8 +119,9 @@ class Request(msgspec.Struct, frozen=True, gc=False):
             raise Invalid(f"The request body is not valid JSON: {error}.", code="invalid_json") from None
         body["model"] = model
         body.pop("return_progress", None)
-        if not self.stream and body.pop("stream", None):
-            body.pop("stream_options", None)
+        if not self.stream:
+            body.pop("stream", None)
+            body.pop("stream_options", None)  # refused where nothing is streamed
         return msgspec.json.encode(body)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import difflib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -135,6 +136,7 @@ class RouteTable:
         """``vault`` opens the keys of providers; without one, their models are not offered."""
         self._database, self._read, self._vault = database, read, vault
         self._version = -1
+        self._refreshing = threading.Lock()
         self._offers: dict[str, list[Offer]] = {}
         """By name: every replica that answers, or one offer that leads nowhere yet."""
         self._aliases: Mapping[tuple[str, str], str] = {}
@@ -145,16 +147,17 @@ class RouteTable:
 
     def refresh(self) -> bool:
         """Load the configuration again if it was changed; says whether it did."""
-        with self._database.read() as tx:
+        # One at a time: of two at once, the one with the older view could be the last to put it in place.
+        with self._refreshing, self._database.read() as tx:
             # Version first: a change between the reads is then loaded now and once more, never missed.
             version = read_version(tx)
             if version == self._version:
                 return False
             load_cards(tx)
             found = self._read(tx)
-        self._plain = {}
-        self._offers, self._aliases, self._specs = _grouped(self._offered(found)), found.aliases, found.specs
-        self._version = version
+            self._plain = {}
+            self._offers, self._aliases, self._specs = _grouped(self._offered(found)), found.aliases, found.specs
+            self._version = version
         return True
 
     def find(self, project_id: str, model: str) -> Offer:
@@ -205,6 +208,10 @@ class RouteTable:
             # One request has one price, so all of its parts stay with one model.
             models = [next((model for model in models if self._offers[model][0].ready), models[0])]
         return Plan(tuple(models), spec.attempts, spec.deadlines, request.model)
+
+    def take_tools(self, project_id: str, models: Iterable[str]) -> bool:
+        """Whether all that may be asked for these models are providers, which take tools as the client sends them."""
+        return all(offer.route.provider for model in models for offer in self.offers(project_id, model))
 
     def resolve(self, project_id: str, model: str) -> str:
         """The model that a project means by a name: what its alias stands for now, else the name itself."""

@@ -32,6 +32,9 @@ _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _CUT_ANSWER = re.compile(r'\s*\{\s*"answer"\s*:\s*')
 
 
+_SAID = msgspec.json.Decoder(dict[str, Any])
+
+
 class _Function(msgspec.Struct):
     name: str
     description: str | None = None
@@ -144,16 +147,16 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _called(choice: dict[str, Any]) -> dict[str, Any]:
-    text, cut = choice["message"]["content"] or "", choice.get("finish_reason") == "length"
+    text = choice["message"]["content"] or ""
     if begun := _CUT_ANSWER.match(text):
-        return {**choice, "message": {"role": "assistant", "content": _answer(text, begun.end(), cut)}}
+        return {**choice, "message": {"role": "assistant", "content": _answer(text, begun.end())}}
     try:
-        said = msgspec.json.decode(text + '"}' if cut else text)  # what was cut off is most likely a reply's last words
+        said = _decoded(text)
         if "reply" in said:
             return {**choice, "message": {"role": "assistant", "content": said["reply"]}}
         function = {"name": said["name"], "arguments": msgspec.json.encode(said["arguments"]).decode()}
     except (msgspec.DecodeError, KeyError, TypeError):
-        if cut:
+        if choice.get("finish_reason") == "length":
             return choice
         raise _no_tool_call() from None
     calls = [{"id": new_id("call_"), "type": "function", "function": function}]
@@ -161,15 +164,21 @@ def _called(choice: dict[str, Any]) -> dict[str, Any]:
     return {**choice, "message": message, "finish_reason": "tool_calls"}
 
 
-def _answer(text: str, start: int, cut: bool) -> str:
+def _answer(text: str, start: int) -> str:
     """What the client's schema holds, in the very words of the model; as far as it goes if it was cut short."""
     try:
         return bytes(_MEMBERS.decode(text)["answer"]).decode()
     except msgspec.DecodeError:
-        if cut:
-            return text[start:]
-        raise _no_tool_call() from None
+        return text[start:]
 
 
 def _no_tool_call() -> UpstreamFailed:
     return UpstreamFailed("The model did not produce a tool call. Please try again.", code="no_tool_call")
+
+
+def _decoded(text: str) -> dict[str, Any]:
+    """What was said. A token limit or a stop sequence most likely ended it within a reply's words."""
+    try:
+        return _SAID.decode(text)
+    except msgspec.DecodeError:
+        return _SAID.decode(text + '"}')

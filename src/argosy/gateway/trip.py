@@ -125,8 +125,8 @@ class Trip(msgspec.Struct, eq=False):
             call.served.target = offer.route.model
             call.meter.move(offer.route.model, offer.route.base_model, offer.price_version or "")
         if call.request.call:
-            ours = offer.route.provider is None
-            self.request = (call.request if ours else call.request.untranslated()).named(offer.route.model)
+            native = offer.route.provider is not None
+            self.request = (call.request.for_native_tools() if native else call.request).named(offer.route.model)
         elif self.request.model != offer.route.model:
             self.request = self.request.named(offer.route.model)
 

@@ -1,5 +1,7 @@
 """All usable keys in memory, so that finding a caller costs no database work."""
 
+import threading
+
 from argosy.identity.callers import Caller
 from argosy.identity.secrets import digest
 from argosy.identity.store import callers_by_hash
@@ -12,6 +14,7 @@ class KeyRing:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._version = -1
+        self._refreshing = threading.Lock()
         self._callers: dict[str, Caller] = {}
 
     def find(self, secret: str) -> Caller | None:
@@ -26,7 +29,8 @@ class KeyRing:
 
         A process calls this several times a second, which is what bounds how long a revoked key is still let in.
         """
-        with self._database.read() as tx:
+        # One at a time: of two at once, the one with the older view could be the last to put it in place.
+        with self._refreshing, self._database.read() as tx:
             # Version first: a change between the two reads is then loaded now and once more, never missed.
             version = read_version(tx)
             if version == self._version:

@@ -66,6 +66,8 @@ class Piece(msgspec.Struct):
 
     text: str = ""
     reasoning: str = ""
+    refusal: str = ""
+    """Why the model does not answer, in its own words."""
     calls: list[CallDelta] = []
     finish: str | None = None
     """OpenAI's ``finish_reason``, in the piece that ends the answer."""
@@ -113,8 +115,9 @@ def _piece(payload: bytes) -> Piece:
     choice = event.choices[0]
     said = choice.delta or choice.message or _Message()
     return Piece(
-        text=said.content or said.refusal or "",
+        text=said.content or "",
         reasoning=said.reasoning_content or "",
+        refusal=said.refusal or "",
         calls=said.tool_calls or [],
         finish=choice.finish_reason,
         stop_sequence=choice.stop_reason if isinstance(choice.stop_reason, str) else None,

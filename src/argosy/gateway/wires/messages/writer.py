@@ -21,6 +21,7 @@ class Writer:
         self._open: str | int | None = None
         """What the block at work holds: "text", "thinking", or the index of a call. Blocks come one after the other."""
         self._calls: set[int] = set()
+        self._refused = False
         self._finish: str | None = None
         self._stop_sequence: str | None = None
         self._usage: ChatUsage | None = None
@@ -32,8 +33,8 @@ class Writer:
         content: list[dict[str, Any]] = []
         if piece.reasoning:
             content.append({"type": "thinking", "thinking": piece.reasoning, "signature": ""})
-        if piece.text:
-            content.append({"type": "text", "text": piece.text})
+        if words := piece.text + piece.refusal:
+            content.append({"type": "text", "text": words})
         content += [
             {"type": "tool_use", "id": call.id, "name": call.function.name, "input": _input(call)}
             for call in piece.calls
@@ -54,8 +55,12 @@ class Writer:
         return {"id": self._id, "type": "message", "role": "assistant", "model": self._model, "content": []}
 
     def _stop(self) -> dict[str, Any]:
-        reason = "stop_sequence" if self._stop_sequence else _STOPS.get(self._finish or "", "end_turn")
-        return {"stop_reason": reason, "stop_sequence": self._stop_sequence}
+        return {"stop_reason": self._stop_reason(), "stop_sequence": self._stop_sequence}
+
+    def _stop_reason(self) -> str:
+        if self._refused:
+            return "refusal"
+        return "stop_sequence" if self._stop_sequence else _STOPS.get(self._finish or "", "end_turn")
 
     def _counted(self) -> dict[str, int]:
         """Usage; here the input is what was not read from the cache."""
@@ -69,6 +74,7 @@ class Writer:
 
     def _note(self, piece: Piece) -> None:
         self._model = piece.model or self._model
+        self._refused |= bool(piece.refusal)
         self._finish = piece.finish or self._finish
         self._stop_sequence = piece.stop_sequence or self._stop_sequence
         self._usage = piece.usage or self._usage
@@ -87,9 +93,9 @@ class Writer:
         if piece.reasoning:
             events += self._block("thinking", {"type": "thinking", "thinking": "", "signature": ""})
             events.append(self._delta({"type": "thinking_delta", "thinking": piece.reasoning}))
-        if piece.text:
+        if words := piece.text + piece.refusal:
             events += self._block("text", {"type": "text", "text": ""})
-            events.append(self._delta({"type": "text_delta", "text": piece.text}))
+            events.append(self._delta({"type": "text_delta", "text": words}))
         for call in piece.calls:
             events += self._called(call)
         return events

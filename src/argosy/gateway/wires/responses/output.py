@@ -58,6 +58,9 @@ class _Growing(ABC):
 class _Worded(_Growing):
     """An item with one part of words."""
 
+    said: ClassVar[str] = "text"
+    """What the part and its last event call the words."""
+
     def __init__(self, index: int, item_id: str) -> None:
         super().__init__(index, item_id)
         self._place["content_index"] = 0
@@ -70,7 +73,7 @@ class _Worded(_Growing):
 
     def _done(self) -> list[Event]:
         return [
-            {"type": self.delta.replace("delta", "done"), **self._place, "text": self._text, **self._aside()},
+            {"type": self.delta.replace("delta", "done"), **self._place, self.said: self._text, **self._aside()},
             {"type": "response.content_part.done", **self._place, "part": self._part()},
         ]
 
@@ -101,6 +104,19 @@ class Said(_Worded):
         return {"logprobs": []}
 
 
+class Refused(Said):
+    """Why the model does not answer: a ``refusal`` in a message."""
+
+    delta = "response.refusal.delta"
+    said = "refusal"
+
+    def _part(self) -> dict[str, Any]:
+        return {"type": "refusal", "refusal": self._text}
+
+    def _aside(self) -> dict[str, Any]:
+        return {}
+
+
 class Thought(_Worded):
     """What the model thinks before it speaks, where the engine tells it apart."""
 
@@ -112,7 +128,7 @@ class Thought(_Worded):
         return {"id": self._id, "type": "reasoning", "status": status, "summary": [], "content": self._content()}
 
     def _part(self) -> dict[str, Any]:
-        return {"type": "reasoning_text", "text": self._text}
+        return {"type": "reasoning_text", self.said: self._text}
 
 
 class Called(_Growing):

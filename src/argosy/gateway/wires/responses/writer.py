@@ -7,7 +7,7 @@ import msgspec
 from argosy.core import ArgosyError, Invalid, RateLimited, new_id
 from argosy.gateway.events import malformed
 from argosy.gateway.wires.chat import CallDelta, ChatUsage, Piece, pieces, whole_piece
-from argosy.gateway.wires.responses.output import Called, Event, Said, Thought
+from argosy.gateway.wires.responses.output import Called, Event, Refused, Said, Thought
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
@@ -81,15 +81,17 @@ class Writer:
             events += self._grow(Thought, piece.reasoning)
         if piece.text:
             events += self._grow(Said, piece.text)
+        if piece.refusal:
+            events += self._grow(Refused, piece.refusal)
         for call in piece.calls:
             events += self._call(call)
         self._finish = piece.finish or self._finish
         self._usage = piece.usage or self._usage
         return events
 
-    def _grow(self, kind: type[Said] | type[Thought], text: str) -> list[Event]:
+    def _grow(self, kind: type[Said | Thought], text: str) -> list[Event]:
         """Add to the item of this kind, if it is the one at work, else to a new one."""
-        begun = [] if self._items and isinstance(self._items[-1], kind) else self._begin(kind(*self._next(kind.prefix)))
+        begun = [] if self._items and self._items[-1].__class__ is kind else self._begin(kind(*self._next(kind.prefix)))
         return begun + self._items[-1].grow(text)
 
     def _call(self, call: CallDelta) -> list[Event]:
