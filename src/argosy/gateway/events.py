@@ -46,7 +46,6 @@ _EVENT = msgspec.json.Decoder(dict[str, Any])
 _encode = msgspec.json.Encoder().encode
 _MEMBERS = {name: (b'"%b":' % name.encode(), b'"%b": ' % name.encode()) for name in ("id", "model")}
 """How engines begin the members that are renamed."""
-_EMPTY = (b'"content":""', b'"content": ""')
 # Inside a JSON string a quote is escaped, so these bytes can only be members of the event itself.
 _MARKS = (b'"usage":', b'"prompt_progress":', b'"error":', b"[DONE]")
 _ODD_OPENINGS = (b'""', b'": null', b'"reasoning', b'"tool_calls"')
@@ -65,8 +64,6 @@ class EventStream:
         """Whether the engine has said that it is done: a stream that ends without it was cut."""
         self.tokens = 0
         """Tokens in the events of the last `feed`: one for each event that carries content."""
-        self._silent = 0
-        """Opening events since the last `feed` that carry an empty content: these are not tokens."""
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes as they came, return whole events for the client. Raises UpstreamFailed for an error event."""
@@ -84,8 +81,6 @@ class EventStream:
         elif self._swaps is None or any(mark in data for mark in _MARKS):
             data = self._some_opened(data)
         self.tokens = _tokens(data)
-        if self._silent:
-            self.tokens, self._silent = self.tokens - self._silent, 0
         for old, new in self._swaps or ():
             data = data.replace(old, new)
         return data
@@ -129,7 +124,6 @@ class EventStream:
             head = _HEAD.decode(payload)
         except msgspec.DecodeError:
             raise malformed() from None
-        self._silent = not self._part.resumed and any(empty in payload for empty in _EMPTY)
         pairs = swaps(payload, {"id": (head.id, self._shape.request_id), "model": (head.model, self._shape.model)})
         if pairs is None:
             self._transform = self._transform or _same
