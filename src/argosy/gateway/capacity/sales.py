@@ -20,16 +20,23 @@ Place = tuple[str, str]
 
 
 class Ask(Protocol):
-    """A limit, or one that is wanted. Without tokens it promises none."""
+    """A limit, or one that is wanted."""
 
     @property
-    def project_id(self) -> str: ...  # noqa: D102
+    def project_id(self) -> str:
+        """Whose it is."""
+
     @property
-    def scope(self) -> str: ...  # noqa: D102
+    def scope(self) -> str:
+        """As of `Limit`."""
+
     @property
-    def subject(self) -> str: ...  # noqa: D102
+    def subject(self) -> str:
+        """As of `Limit`."""
+
     @property
-    def tokens_per_minute(self) -> int | None: ...  # noqa: D102
+    def tokens_per_minute(self) -> int | None:
+        """None: it promises none."""
 
 
 class Sales:
@@ -65,9 +72,17 @@ class Sales:
                 found[one.deployment_id] = more
         return found
 
-    def fits(self, supply: Supply, more: int) -> bool:
-        """Whether there is capacity for so many more. An unknown one has room for nothing."""
-        return supply.tokens_per_minute is not None and self.sold(supply) + more <= supply.tokens_per_minute
+    def short(self, ask: Ask, before: Mapping[str, int] | None = None) -> list[Supply]:
+        """Where this limit would sell more than there is, or, by ``before``, others wait for the same. Of an unknown
+        capacity there is nothing more.
+        """
+        raised, before = self.raised(ask), before or {}
+        return [
+            one
+            for one in self.supplies
+            if (more := raised.get(one.deployment_id))
+            and (before.get(one.deployment_id) or self.sold(one) + more > (one.tokens_per_minute or 0))
+        ]
 
     def grant(self, ask: Ask) -> None:
         """Count this limit."""
@@ -102,20 +117,14 @@ def go_along(sales: Sales, waiting: Sequence[Waiting]) -> tuple[list[Waiting], l
     while True:
         before, stay = Counter[str](), list[InLine]()
         for one in left:
-            raised = sales.raised(one)
-            short = [
-                supply
-                for supply in sales.supplies
-                if (more := raised.get(supply.deployment_id))
-                and (before[supply.deployment_id] or not sales.fits(supply, more))
-            ]
+            short = sales.short(one, before)
             if not short:
                 sales.grant(one)
                 granted.append(one)
                 continue
             place = 1 + max(before[supply.deployment_id] for supply in short)
             stay.append(InLine(one, [supply.model for supply in short], place))
-            before.update(raised.keys())
+            before.update(sales.raised(one).keys())
         if len(stay) == len(left):
             return granted, stay
         left = [each.waiting for each in stay]  # once more: a granted limit may also lower what is sold elsewhere

@@ -89,13 +89,11 @@ def drop_limit(tx: Transaction, key_id: str, project_id: str, limit_id: str) -> 
     _lock(tx)
     found = next((one for one in limits.list_limits(tx, project_id) if one.id == limit_id), None)
     if found:
-        sales, gone = market(tx, [project_id]), _Removed(project_id, found.scope, found.subject)
-        raised = sales.raised(gone)
-        over = [one.model for one in sales.supplies if (more := raised.get(one.deployment_id))
-                and not sales.fits(one, more)]  # fmt: skip
-        if over:
+        gone = _Removed(project_id, found.scope, found.subject)
+        if over := market(tx).short(gone):
+            models = ", ".join(one.model for one in over)
             raise Conflict(
-                f"Without this limit the project's others promise it more of {', '.join(over)} than is left. "
+                f"Without this limit the project's others promise it more of {models} than is left. "
                 "Lower those first; 'argosy capacity' shows what is sold.",
                 code="capacity_sold",
             )
