@@ -1,5 +1,7 @@
 """A fleet file becomes the steps that are missing, and none where it agrees with what is there."""
 
+from dataclasses import replace
+
 import pytest
 
 from argosy.cli.fleet import Present, plan, read_fleet
@@ -115,6 +117,20 @@ def test_where_they_agree_there_is_nothing_to_do():
 def test_one_difference_is_one_step(old, new, step):
     assert old in FILE
     assert steps(FILE.replace(old, new)) == [step]
+
+
+def test_what_may_be_promised_of_a_deployment_is_a_step_of_its_own():
+    file = FILE.replace(
+        "[deployments.house-gpt]\n", "[deployments.house-gpt]\nwaitlist = true\ntokens_per_minute = 9\n"
+    )
+    step = "~ capacity of house-gpt (waitlist, tokens_per_minute)"
+    assert steps(file) == [step]
+    there = {"waitlist": True, "tokens_per_minute": 9, "source": "given"}
+    assert steps(file, replace(THERE, capacity={"house-gpt": there})) == []
+    measured = replace(THERE, capacity={"house-gpt": {**there, "source": "measured"}})
+    assert steps(file, measured) == ["~ capacity of house-gpt (tokens_per_minute)"]
+    [made] = [one for one in plan(read_fleet(file), NOTHING, ENVIRONMENT) if one.what == step.removeprefix("~ ")]
+    assert (made.path, made.body) == ("/capacity/house-gpt", {"waitlist": True, "tokens_per_minute": 9})
 
 
 def test_another_key_is_noticed_by_its_end():

@@ -48,6 +48,23 @@ def test_sqlite_checks_foreign_keys_after_a_rebuild_and_in_it(home):
         tx.execute(orphan)
 
 
+def test_answers_that_were_kept_before_get_their_worth(empty_database):
+    migrate(empty_database, "0008")
+    price = ("price_1", "tiny", 1, "USD", 1_500_000, 1, 2_500_000, 1, 1)
+    with empty_database.write() as tx:
+        tx.execute(text(f"INSERT INTO price_versions VALUES {price}"))
+        found = Table("usage_events", MetaData(), autoload_with=tx)
+        plain = {column.name: value_of(column, tx) for column in found.columns if not column.foreign_keys}
+        for name, prompt, completion, discount in [("a", 3, 1, 0), ("b", 3, 1, 50), ("c", 0, 0, 0)]:
+            saved = {"saved_prompt_tokens": prompt, "saved_completion_tokens": completion}
+            row = {**plain, "id": name, "price_version": "price_1", "discount": discount, **saved}
+            tx.execute(insert(found).values(row))
+    migrate(empty_database)
+    with empty_database.read() as tx:
+        worth = tx.execute(text("SELECT id, saved_amount FROM usage_events ORDER BY id")).all()
+    assert [tuple(row) for row in worth] == [("a", 5 + 3), ("b", 2 + 1), ("c", 0)]  # 4.5 and 2.5; 2.25 and 1.25
+
+
 def fill(database):
     """One row in every table of the database as it stands, whatever its columns; the tables' names."""
     found = MetaData()

@@ -25,6 +25,10 @@ ALLOWED = {
     "argosy.gateway.limits.store.all_limits",
     "argosy.gateway.limits.store.exchange",
     "argosy.gateway.limits.store.database_now_us",
+    # Deployments are the platform's, and all projects that want more of one stand in one line.
+    "argosy.gateway.capacity.store.put_switch",
+    "argosy.gateway.capacity.store.all_switches",
+    "argosy.gateway.capacity.store.all_waiting",
     # What each project said of its own answers.
     "argosy.gateway.cache.store.all_modes",
     # The catalog is the platform's; what a project made of a model is its own.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from argosy.billing import store
 from argosy.billing.prices import Price
-from argosy.billing.rating import amounts, entries_of
+from argosy.billing.rating import Rated, amounts, entries_of, saved_amount
 from argosy.billing.usage import UsageEvent
 from argosy.core import Internal
 from argosy.runtime import Transaction
@@ -18,18 +18,22 @@ def record(tx: Transaction, events: Sequence[UsageEvent]) -> int:
     """Post the events that are new; returns how many were. Raises Internal if an event names an unknown price."""
     unique = {event.id: event for event in reversed(events)}  # of two with one id, the first counts
     prices = store.prices_by_id(tx, {event.price_version for event in unique.values()})
-    rated = [(event, amounts(event, _price(prices, event))) for _, event in sorted(unique.items())]
+    rated = [_rated(event, _price(prices, event)) for _, event in sorted(unique.items())]
     new = store.insert_usage(tx, rated)
     store.post(
         tx,
         [
             entry
-            for event, charged in rated
+            for event, charged, _ in rated
             if event.id in new
             for entry in entries_of(event, charged, prices[event.price_version].currency)
         ],
     )
     return len(new)
+
+
+def _rated(event: UsageEvent, price: Price) -> Rated:
+    return event, amounts(event, price), saved_amount(event, price)
 
 
 def _price(prices: dict[str, Price], event: UsageEvent) -> Price:

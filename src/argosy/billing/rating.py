@@ -38,6 +38,8 @@ class Entry(NamedTuple):
 
 Four: TypeAlias = tuple[int, int, int, int]
 """One number for each of `QUANTITIES`."""
+Rated = tuple[UsageEvent, Four, int]
+"""An event with its `amounts` and its `saved_amount`."""
 
 
 def quantities(event: UsageEvent) -> dict[str, int]:
@@ -55,6 +57,16 @@ def amounts(event: UsageEvent, price: Price) -> Four:
         charge(output, price.output, off) if output else 0,
         charge(training, price.training, off) if training else 0,
     )
+
+
+def saved_amount(event: UsageEvent, price: Price) -> int:
+    """What the tokens that a kept answer saved would have cost, in micro-units: rounded as charges are. None of its
+    prompt counts as cached input: that a provider might have had some of it at hand is not known.
+    """
+    if not (event.saved_prompt_tokens or event.saved_completion_tokens):
+        return 0
+    saved = ((event.saved_prompt_tokens, price.input), (event.saved_completion_tokens, price.output))
+    return sum(charge(tokens, unit_price, event.discount) for tokens, unit_price in saved)
 
 
 def rate(event: UsageEvent, price: Price) -> list[Entry]:

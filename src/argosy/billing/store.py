@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from argosy.billing.bulk import insert_rows
 from argosy.billing.prices import Price, Tariff
-from argosy.billing.rating import QUANTITIES, Entry, Four
+from argosy.billing.rating import QUANTITIES, Entry, Rated
 from argosy.billing.tables import ledger_entries, price_versions, usage_events
 from argosy.billing.usage import UsageEvent
 from argosy.core import Invalid, new_id, now
@@ -22,7 +22,7 @@ from argosy.runtime import Transaction, bump_version
 _CAPPED = "cached_tokens"
 _SAME = tuple(name for name in UsageEvent.__struct_fields__ if name != _CAPPED)
 _USAGE_FIELDS = attrgetter(*_SAME)
-_USAGE_COLUMNS = (*_SAME, _CAPPED, *(f"{name}_amount" for name in QUANTITIES))
+_USAGE_COLUMNS = (*_SAME, _CAPPED, *(f"{name}_amount" for name in QUANTITIES), "saved_amount")
 _ENTRY_COLUMNS = (*Entry._fields, "created_at")
 _TARIFF = ("currency", "input", "cached_input", "output", "training")
 
@@ -77,11 +77,14 @@ def prices_by_id(tx: Transaction, ids: set[str]) -> dict[str, Price]:
     return {row.id: Price(**row._mapping) for row in rows}
 
 
-def insert_usage(tx: Transaction, rated: Sequence[tuple[UsageEvent, Four]]) -> set[str]:
+def insert_usage(tx: Transaction, rated: Sequence[Rated]) -> set[str]:
     """Insert the usage rows, each with its amounts, whose id is new; returns the ids that were. Give them sorted by id,
     so that two never deadlock.
     """
-    rows = [(*_USAGE_FIELDS(event), min(event.cached_tokens, event.prompt_tokens), *four) for event, four in rated]
+    rows = [
+        (*_USAGE_FIELDS(event), min(event.cached_tokens, event.prompt_tokens), *four, saved)
+        for event, four, saved in rated
+    ]
     return {row[0] for row in insert_rows(tx, usage_events.name, _USAGE_COLUMNS, rows, once="id")}
 
 

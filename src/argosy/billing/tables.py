@@ -54,6 +54,7 @@ usage_events = Table(
     # What a kept answer would have cost to make again.
     Column("saved_prompt_tokens", BigInteger, nullable=False, server_default="0"),
     Column("saved_completion_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("saved_amount", BigInteger, nullable=False, server_default="0"),
     # Serves the usage pages and the closing of a period.
     Index(None, "project_id", "finished_us"),
 )

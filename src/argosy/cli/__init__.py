@@ -9,6 +9,7 @@ from argosy.cli import (
     apply,
     batch,
     cache,
+    capacity,
     chat,
     demo,
     deployments,
@@ -64,6 +65,8 @@ app.add_typer(routes.app, name="route")
 app.add_typer(cache.app, name="cache")
 app.add_typer(hub_tokens.app, name="hub-token")
 app.add_typer(limits.app, name="limits")
+app.add_typer(capacity.app, name="capacity")
+app.add_typer(capacity.waitlist, name="waitlist")
 
 
 def main() -> None:

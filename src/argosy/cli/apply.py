@@ -50,4 +50,5 @@ def _present() -> Present:
         deployments={one["model"]: one for one in wanted},
         aliases={one["id"]: one["target"] for one in get("/aliases")["data"]},
         routes={one["id"]: one for one in get("/routes")["data"]},
+        capacity={one["model"]: one for one in get("/capacity")["data"]},
     )

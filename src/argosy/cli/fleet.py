@@ -21,7 +21,7 @@ What the file does not name is left alone, unless it is to be pruned.
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -29,6 +29,8 @@ import msgspec
 from argosy.core import Invalid
 
 Method = Literal["POST", "PUT", "DELETE"]
+_CAPACITY = ("waitlist", "tokens_per_minute")
+"""Members of a deployment that are the capacity's."""
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +66,10 @@ class DeploymentEntry(_Strict, frozen=True):
     provider_model: str | None = None
     idle_unload_s: int | None = None
     replicas: int | None = None
+    waitlist: bool | None = None
+    """Whether limits that promise more of it than there is have to wait."""
+    tokens_per_minute: int | None = None
+    """What it can do, instead of what was measured."""
     quantisation: str | None = None
     prices: PricesEntry | None = None
 
@@ -86,6 +92,7 @@ class Present:
     """Those that are wanted."""
     aliases: Mapping[str, str]
     routes: Mapping[str, Mapping[str, Any]]
+    capacity: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,7 @@ def plan(fleet: Fleet, present: Present, environment: Mapping[str, str], *, prun
     steps = [
         *_providers(fleet, present, environment),
         *_deployments(fleet, present),
+        *_capacity(fleet, present),
         *_aliases(fleet, present),
         *_routes(fleet, present),
     ]
@@ -163,10 +171,25 @@ def _deployments(fleet: Fleet, present: Present) -> Iterator[Step]:
         differs = [] if there is None else _deployment_differences(name, entry, there)
         if there is None or differs:
             body = {"model": name, **msgspec.to_builtins(entry)}
+            for member in _CAPACITY:
+                del body[member]
             if entry.prices:
                 body["prices"] = _given(msgspec.to_builtins(entry.prices))
             what = f"deployment {name}" + (f" ({', '.join(differs)})" if differs else "")
             yield Step("~" if there else "+", what, "POST", "/deployments", _given(body))
+
+
+def _capacity(fleet: Fleet, present: Present) -> Iterator[Step]:
+    """How much of a deployment may be promised by limits."""
+    for name, entry in fleet.deployments.items():
+        said = _given({member: getattr(entry, member) for member in _CAPACITY})
+        there = present.capacity.get(name, {})
+        now = {"waitlist": there.get("waitlist", False), "tokens_per_minute": None}
+        if there.get("source") == "given":
+            now["tokens_per_minute"] = there["tokens_per_minute"]
+        differs = [member for member, value in said.items() if value != now[member]]
+        if differs:
+            yield Step("~", f"capacity of {name} ({', '.join(differs)})", "PUT", f"/capacity/{name}", said)
 
 
 def _deployment_differences(name: str, entry: DeploymentEntry, there: Mapping[str, Any]) -> list[str]:

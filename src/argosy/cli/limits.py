@@ -27,7 +27,9 @@ def set_(
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Set a limit, or change it. It holds at once, in every process, with no restart."""
+    """Set a limit, or change it. It holds at once, in every process, with no restart; unless it has to wait for
+    capacity, which is told.
+    """
     body = {
         "project": project,
         "key": key,
@@ -37,6 +39,11 @@ def set_(
     }
     made = put("/limits", {name: value for name, value in body.items() if value is not None})
     show([made], _COLUMNS, as_json=as_json)
+    if made["object"] == "limit.waiting" and not as_json:
+        print(
+            f"Not set yet: it waits for {', '.join(made['waits_for'])}, place {made['place']} in the line. "
+            "See 'argosy waitlist' and 'argosy capacity'."
+        )
 
 
 @app.command()

@@ -60,6 +60,11 @@ class Admission:
         found = self._targets.get(target)
         return found.in_flight if found else 0
 
+    def ahead(self, target: str, cap: int) -> int:
+        """How many, at the least, would have to end before one more got its place among ``cap``; 0 if there is one."""
+        found = self._targets.get(target)
+        return found.ahead(cap or math.inf) if found else 0
+
     def waiting(self) -> dict[str, int]:
         """How many wait, by class: ``interactive`` and ``batch``."""
         targets = self._targets.values()
@@ -104,6 +109,11 @@ class _Target:
         except BaseException:
             self._withdraw(line, waiter)
             raise
+
+    def ahead(self, cap: float) -> int:
+        """As `Admission.ahead`."""
+        waiting = len(self.people) + len(self.batch)
+        return waiting + 1 if waiting or self.in_flight >= cap else 0
 
     def leave(self, took_s: float | None) -> None:
         """Give the place to who is next. ``took_s`` is None for a request that failed: it says nothing of the rest."""

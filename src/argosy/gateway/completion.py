@@ -14,6 +14,7 @@ from argosy.core import ArgosyError, Invalid, NotFound, RateLimited, now, now_us
 from argosy.gateway.admission import Admission
 from argosy.gateway.answers import called_events, closing_event, fold
 from argosy.gateway.cache import AnswerCache, CacheModes, Saving, look
+from argosy.gateway.capacity import Granting
 from argosy.gateway.counting import Counting
 from argosy.gateway.dispatch import Dispatch, Send
 from argosy.gateway.events import DONE, write_event
@@ -59,7 +60,7 @@ class Gateway:
         self.cache, self._cache_modes = cache, CacheModes(database)
         self._dispatch = Dispatch(self._table, self._relay, deadlines, self.admission, self.numbers.attempts)
         self.counting = Counting(self._table, self._relay, self.limits, deadlines)
-        kept = (keys, self._table, self.limits, self._cache_modes)
+        kept = (keys, self._table, self.limits, self._cache_modes, Granting(database))
         self._refresher = Refresher([each.refresh for each in kept])
         self.tokens: Counter[str] = Counter()
         """Tokens of all outcomes so far, by kind: prompt, cached, completion."""

@@ -110,7 +110,7 @@ class Dispatch:
         await self._run(call, index, attempt)
 
     async def _run(self, call: Call, index: int, attempt: "Attempt[T]") -> T:
-        trip = Trip(call, index, self._table, self.health, self.budget, call.request)
+        trip = Trip(call, index, self._table, self.health, self.budget, self._ahead, call.request)
         started = asyncio.get_running_loop().time()
         give_up_at = started + call.plan.patience.total if call.plan.patience else math.inf
         self.budget.request()
@@ -201,13 +201,12 @@ class Dispatch:
 
     def _place(self, trip: Trip, offer: Offer) -> Slot:
         """A place among the requests that this target works on. What was let in once is not sent away later."""
-        call, route = trip.call, offer.route
-        firm = trip.index > 0 or call.meter.dispatched
-        if provider := route.provider:
-            target, cap = f"provider {provider.name}", provider.in_flight_max or 0
-        else:
-            target, cap = route.replica_id, route.slots
-        return self._admission.slot(target, cap, call.project_id, batch=call.request.batch, firm=firm)
+        call, firm = trip.call, trip.index > 0 or trip.call.meter.dispatched
+        return self._admission.slot(*_target(offer), call.project_id, batch=call.request.batch, firm=firm)
+
+    def _ahead(self, offer: Offer) -> int:
+        """How many would be served before one more at this offer's target."""
+        return self._admission.ahead(*_target(offer))
 
     def _posted(
         self, request: Request, offer: Offer, index: int, trace: Mapping[str, str]
@@ -218,6 +217,14 @@ class Dispatch:
             body = request.provider_body(route.provider_model, index)
             return self._relay.post_provider(route.provider, url, body, {**offer.headers, **trace})
         return self._relay.post(route.url + request.kind.path, request.upstream_body(offer.members, index), trace)
+
+
+def _target(offer: Offer) -> tuple[str, int]:
+    """Whose places an offer's requests take, and how many there are; 0 is without limit."""
+    route = offer.route
+    if provider := route.provider:
+        return f"provider {provider.name}", provider.in_flight_max or 0
+    return route.replica_id, route.slots
 
 
 def _too_late() -> UpstreamFailed:

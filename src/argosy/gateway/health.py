@@ -120,16 +120,24 @@ class HealthTable:
         """What is known of an endpoint, without beginning to know of it."""
         return self._known.get(endpoint)
 
-    def best(self, candidates: Sequence[T], endpoint: Callable[[T], str]) -> T | None:
-        """One that is available: the better of two drawn at random (Mitzenmacher 2001); None if there is none."""
+    def best(
+        self, candidates: Sequence[T], endpoint: Callable[[T], str], queue: Callable[[T], int] = lambda _: 0
+    ) -> T | None:
+        """One that is available: the better of two drawn at random (Mitzenmacher 2001) from those with room, or from
+        all if none has any; None if none is available. ``queue`` says how many would be served before one more; 0 is
+        room.
+        """
         at = self.clock()
         if len(candidates) == 1:
             return candidates[0] if self[endpoint(candidates[0])].available(at) else None
         able = [one for one in candidates if self[endpoint(one)].available(at)]
         if len(able) < 2:
             return able[0] if able else None
-        drawn = sample(able, 2)
-        return min(drawn, key=lambda one: self[endpoint(one)].score)
+        roomy = [one for one in able if not queue(one)]
+        if len(roomy) == 1:
+            return roomy[0]
+        drawn = sample(roomy or able, 2)
+        return min(drawn, key=lambda one: (queue(one), self[endpoint(one)].score))
 
     def least_bad(self, candidates: Sequence[T], endpoint: Callable[[T], str]) -> T | None:
         """Where the circuits of all are open, the one that was opened for least: several at once say more of a bad

@@ -5,7 +5,7 @@ attempts stay within the budget; an answer that has begun is only carried on, by
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 
@@ -47,6 +47,8 @@ class Trip(msgspec.Struct, eq=False):
     table: RouteTable
     health: HealthTable
     budget: RetryBudget
+    ahead: Callable[[Offer], int]
+    """How many would be served before one more there; 0 is room."""
     request: Request
     """As it goes out next: by the name of its target, with what was delivered at its end."""
     trace_headers: Mapping[str, str] = _NO_HEADERS
@@ -94,7 +96,7 @@ class Trip(msgspec.Struct, eq=False):
     def _best(self, avoided: AbstractSet[str]) -> Offer | None:
         for model in self.call.plan.models:
             offers = [offer for offer in self._offers(model) if self._may_ask(offer) and offer.endpoint not in avoided]
-            if best := self.health.best(offers, _endpoint):
+            if best := self.health.best(offers, _endpoint, self.ahead):
                 return best
         return None
 

@@ -190,3 +190,25 @@ def test_what_a_kept_answer_saved_is_on_its_usage_row(books: Books) -> None:
     assert (row["outcome"], row["total"], row["quantities"], row["attempts"]) == ("cached", 0, [], 0)
     assert row["usage"]["prompt_tokens"] == row["usage"]["completion_tokens"] == 0
     assert (row["usage"]["saved_prompt_tokens"], row["usage"]["saved_completion_tokens"]) == (900, 40)
+    assert row["saved"] == charge(900, TARIFF.input) + charge(40, TARIFF.output)
+
+
+def test_the_usage_report_adds_up_what_kept_answers_saved(books: Books) -> None:
+    saved = [(900, 40, 0), (3, 1, 0), (7, 7, 50)]  # prompt, completion, and a batch's discount
+    for number, (prompt, completion, discount) in enumerate(saved):
+        counts = {"saved_prompt_tokens": prompt, "saved_completion_tokens": completion, "discount": discount}
+        books.use(f"req_{number}", outcome="cached", attempts=0, **counts)
+    books.use("req_paid", prompt_tokens=10, completion_tokens=5)
+    books.use("req_theirs", "theirs", outcome="cached", saved_prompt_tokens=10**6)
+    client = books.client("finance")
+    query = {"start_time": now() - 60, "group_by": "model"}
+    page = client.get("/v1/organization/usage/completions", params=query).json()
+    [result] = [result for bucket in page["data"] for result in bucket["results"]]
+    worth = sum(charge(p, TARIFF.input, off) + charge(c, TARIFF.output, off) for p, c, off in saved)
+    assert (result["saved_input_tokens"], result["saved_output_tokens"]) == (910, 48)
+    assert result["saved"] == {"value": worth / 1_000_000, "currency": "usd", "micro": worth}
+    assert worth == sum(row["saved"] for row in client.get("/v1/usage/events").json()["data"])
+    assert (result["input_tokens"], result["output_tokens"], result["num_model_requests"]) == (10, 5, 4)
+    costs = client.get("/v1/organization/costs", params={"start_time": now() - 60}).json()
+    paid = [cost["amount"]["micro"] for bucket in costs["data"] for cost in bucket["results"]]
+    assert sum(paid) == charge(10, TARIFF.input) + charge(5, TARIFF.output), "what was saved costs nothing"

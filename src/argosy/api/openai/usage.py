@@ -89,7 +89,10 @@ AskedFor = Annotated[Asked, Depends(Asked)]
 def usage_of_completions(
     parts: PlatformParts, caller: BillingCaller, asked: AskedFor, bucket_width: Literal["1m", "1h", "1d"] = "1d"
 ) -> dict[str, Any]:
-    """Tokens and requests over time, training not among them."""
+    """Tokens and requests over time, training not among them.
+
+    ``saved_input_tokens``, ``saved_output_tokens`` and ``saved`` are what kept answers saved, at the pinned prices.
+    """
     question = asked.question(_WIDTHS[bucket_width], ("project_id", "api_key_id", "model", "batch"))
     flush_usage(parts)
     with parts.database.read() as tx:
@@ -133,6 +136,9 @@ def _usage(totals: Totals) -> dict[str, Any]:
         "input_uncached_tokens": units["input"],
         "output_tokens": units["output"],
         "num_model_requests": totals.events,
+        "saved_input_tokens": totals.saved["prompt_tokens"],
+        "saved_output_tokens": totals.saved["completion_tokens"],
+        "saved": _money(totals.saved["amount"], totals.currency),
         "project_id": totals.group.get("project_id"),
         "user_id": None,
         "api_key_id": totals.group.get("key_id"),
@@ -161,7 +167,11 @@ def _line_items(totals: Totals) -> list[dict[str, Any]]:
 def _amount(totals: Totals, micro: int) -> dict[str, Any]:
     return {
         "object": "organization.costs.result",
-        "amount": {"value": micro / _MICRO, "currency": totals.currency.lower(), "micro": micro},
+        "amount": _money(micro, totals.currency),
         "project_id": totals.group.get("project_id"),
         "api_key_id": totals.group.get("key_id"),
     }
+
+
+def _money(micro: int, currency: str) -> dict[str, Any]:
+    return {"value": micro / _MICRO, "currency": currency.lower(), "micro": micro}

@@ -136,5 +136,6 @@ def _event(line: EventLine) -> dict[str, Any]:
             if line.units[name]
         ],
         "total": line.total,
+        "saved": line.saved_amount,
         "invoice_id": line.invoice_id,
     }

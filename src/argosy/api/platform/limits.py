@@ -2,13 +2,15 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from argosy import catalog, identity
 from argosy.api.context import AdminCaller, PlatformParts
+from argosy.api.platform.waitlist import in_line
 from argosy.core import Invalid, NotFound
-from argosy.gateway import limits
+from argosy.gateway import capacity, limits
+from argosy.gateway.capacity import InLine
 from argosy.gateway.limits import Limit, Scope
 from argosy.identity import Caller
 from argosy.runtime import Transaction
@@ -34,9 +36,18 @@ class NewLimit(BaseModel):
     """Of prompts and answers together."""
 
 
-@router.put("")
-def put_limit(body: NewLimit, platform: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
-    """Set a limit, or change it. It holds within half a second in every process, for all of them together."""
+_WAITS: dict[int | str, dict[str, Any]] = {
+    202: {"description": "It promises more than there is, and waits: see /v1/waitlist."}
+}
+
+
+@router.put("", responses=_WAITS)
+def put_limit(body: NewLimit, platform: PlatformParts, caller: AdminCaller, response: Response) -> dict[str, Any]:
+    """Set a limit, or change it. It holds within half a second in every process, for all of them together.
+
+    Where a deployment with a waitlist has too little left for it, the answer is 202 with its place in the line: what
+    held before still does, and to ask again changes nothing.
+    """
     if body.requests_per_minute is None and body.tokens_per_minute is None:
         raise Invalid(
             "Give 'requests_per_minute', 'tokens_per_minute' or both. DELETE takes a limit away.", code="empty_limit"
@@ -44,7 +55,11 @@ def put_limit(body: NewLimit, platform: PlatformParts, caller: AdminCaller) -> d
     with platform.database.write() as tx:
         project_id = _project(tx, caller, body.project)
         scope, subject = _place(tx, project_id, body)
-        made = limits.put_limit(tx, project_id, scope, subject, body.requests_per_minute, body.tokens_per_minute)
+        wanted = (body.requests_per_minute, body.tokens_per_minute)
+        made = capacity.ask_for_limit(tx, caller.key_id, project_id, scope, subject, *wanted)
+    if isinstance(made, InLine):
+        response.status_code = 202
+        return in_line(made.waiting, made)
     return _wire(made)
 
 
@@ -60,9 +75,9 @@ def list_limits(platform: PlatformParts, caller: AdminCaller, project: str | Non
 def remove_limit(
     limit_id: str, platform: PlatformParts, caller: AdminCaller, project: str | None = None
 ) -> dict[str, Any]:
-    """Take a limit away."""
+    """Take a limit away, and what waits to take its place."""
     with platform.database.write() as tx:
-        limits.remove_limit(tx, _project(tx, caller, project), limit_id)
+        capacity.drop_limit(tx, caller.key_id, _project(tx, caller, project), limit_id)
     return {"id": limit_id, "object": "limit", "deleted": True}
 
 

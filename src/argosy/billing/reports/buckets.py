@@ -41,6 +41,8 @@ class Totals:
     """By quantity, see `argosy.billing.QUANTITIES`."""
     amounts: Mapping[str, int]
     """Micro-units, by quantity."""
+    saved: Mapping[str, int]
+    """What kept answers saved: ``prompt_tokens``, ``completion_tokens``, and their ``amount`` in micro-units."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def report(
                 int(row.events),
                 {name: int(getattr(row, name)) for name in QUANTITIES},
                 {name: int(getattr(row, f"{name}_amount")) for name in QUANTITIES},
+                {name: int(getattr(row, f"saved_{name}")) for name in store.SAVED},
             )
         )
     buckets = [

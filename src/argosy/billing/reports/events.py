@@ -36,6 +36,8 @@ class EventLine:
     attempts: int
     saved_prompt_tokens: int
     saved_completion_tokens: int
+    saved_amount: int
+    """What those would have cost; no part of the total."""
     started_us: int
     finished_us: int
     price_version: str

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from argosy.billing.reports.buckets import Question
     from argosy.billing.reports.events import EventFilter
 
+SAVED = ("prompt_tokens", "completion_tokens", "amount")
+"""What is counted of a kept answer's savings."""
 _MICRO = 1_000_000
 _used = usage_events.c
 
@@ -36,6 +38,7 @@ def sums(
     columns = [func.count().label("events")]
     columns += [func.sum(expression).label(name) for name, expression in unit_columns().items()]
     columns += [func.sum(_used[f"{name}_amount"]).label(f"{name}_amount") for name in QUANTITIES]
+    columns += [func.sum(_used[f"saved_{name}"]).label(f"saved_{name}") for name in SAVED]
     statement = (
         select(*groups, *columns)
         .join(price_versions, price_versions.c.id == _used.price_version)

@@ -5,6 +5,6 @@
 
 from argosy.gateway.limits.hold import Hold
 from argosy.gateway.limits.limiter import RateLimits
-from argosy.gateway.limits.store import Limit, Scope, list_limits, put_limit, remove_limit
+from argosy.gateway.limits.store import Limit, Scope, all_limits, list_limits, put_limit, remove_limit
 
-__all__ = ["Hold", "Limit", "RateLimits", "Scope", "list_limits", "put_limit", "remove_limit"]
+__all__ = ["Hold", "Limit", "RateLimits", "Scope", "all_limits", "list_limits", "put_limit", "remove_limit"]
