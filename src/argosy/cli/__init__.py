@@ -9,6 +9,7 @@ from argosy.cli import (
     apply,
     batch,
     cache,
+    capture,
     chat,
     demo,
     deployments,
@@ -62,6 +63,7 @@ app.add_typer(licences.app, name="licences")
 app.add_typer(providers.app, name="provider")
 app.add_typer(routes.app, name="route")
 app.add_typer(cache.app, name="cache")
+app.add_typer(capture.app, name="capture")
 app.add_typer(hub_tokens.app, name="hub-token")
 app.add_typer(limits.app, name="limits")
 

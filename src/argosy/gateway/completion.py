@@ -11,6 +11,7 @@ from argosy.core import ArgosyError, Invalid, NotFound, RateLimited, now, now_us
 from argosy.gateway.admission import Admission
 from argosy.gateway.answers import called_events, closing_event, fold
 from argosy.gateway.cache import AnswerCache, CacheModes, Saving, look
+from argosy.gateway.capture import Capture
 from argosy.gateway.dispatch import Dispatch, Send
 from argosy.gateway.events import DONE, write_event
 from argosy.gateway.limits import RateLimits
@@ -45,6 +46,7 @@ class Gateway:
         vault: Vault | None = None,
         tracing: Tracing | None = None,
         cache: AnswerCache | None = None,
+        capture: Capture | None = None,
     ) -> None:
         deadlines = deadlines or Deadlines()
         self._table = table or RouteTable(database, vault=vault)
@@ -53,8 +55,9 @@ class Gateway:
         self.admission, self.limits = Admission(), RateLimits(database)
         self.numbers, self.tracing = Numbers(), tracing or Passing()
         self.cache, self._cache_modes = cache, CacheModes(database)
+        self.capture = capture
         self._dispatch = Dispatch(self._table, self._relay, deadlines, self.admission, self.numbers.attempts)
-        kept = (keys, self._table, self.limits, self._cache_modes)
+        kept = [keys, self._table, self.limits, self._cache_modes, *([capture.settings] if capture else ())]
         self._refresher = Refresher([each.refresh for each in kept])
         self.tokens: Counter[str] = Counter()
         """Tokens of all outcomes so far, by kind: prompt, cached, completion."""
@@ -73,6 +76,8 @@ class Gateway:
         await asyncio.to_thread(self._refresher.stop)
         if self.cache:
             await asyncio.to_thread(self.cache.stop)
+        if self.capture:
+            await asyncio.to_thread(self.capture.stop)
         await self._relay.stop()
         await self.limits.stop()
 
@@ -100,7 +105,10 @@ class Gateway:
         ``served`` is told who answered.
         """
         call = await self._admitted(request, caller, request_id, served)
-        return await self._settled(call, lambda: self._whole(call))
+        body = await self._settled(call, lambda: self._whole(call))
+        if request.capture and self.capture:
+            self.capture.keep(call, body)
+        return body
 
     async def _whole(self, call: Call) -> bytes:
         saving = await self._look(call)
@@ -128,7 +136,11 @@ class Gateway:
             await send(called_events(whole, request.include_usage))
             return
         call = await self._admitted(request, caller, request_id, served)
-        await self._settled(call, lambda: self._streamed(call, send))
+        if not (request.capture and self.capture):
+            return await self._settled(call, lambda: self._streamed(call, send))
+        heard = self.capture.listen()
+        await self._settled(call, lambda: self._streamed(call, heard.listening(send)))
+        self.capture.keep(call, heard)
 
     async def _streamed(self, call: Call, send: Send) -> None:
         saving = await self._look(call)

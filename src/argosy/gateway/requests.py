@@ -62,6 +62,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     """The ``kind`` of the usage event where the request came over another wire than its own."""
     cache: str = ""
     """One of `argosy.gateway.cache.MODES`; empty if the project's own is meant."""
+    capture: bool = False
+    """Whether it is kept with its answer, for feedback."""
 
     @property
     def parts(self) -> int:
