@@ -37,11 +37,11 @@ def test_an_escape_hides_nothing_in_json():
 
 
 def test_a_member_that_is_there_twice_hides_nothing():
-    assert MAIL not in arguments_of(redact(called('{"to": "%s", "to": "x"}' % MAIL), Rules()))
+    assert MAIL not in arguments_of(redact(called('{"to": "bob@corp.com", "to": "x"}'), Rules()))
 
 
 def test_broken_arguments_are_redacted_as_text():
-    assert arguments_of(redact(called('{"to": "%s' % MAIL), Rules())) == '{"to": "[email]'
+    assert arguments_of(redact(called('{"to": "bob@corp.com'), Rules())) == '{"to": "[email]'
 
 
 def test_json_without_a_find_stays_to_the_byte():
@@ -68,7 +68,10 @@ def test_what_is_to_be_dropped_is():
 
 @pytest.mark.parametrize(
     ("name", "pattern"),
-    [("Bad", "x"), ("", "x"), ("a" * 31, "x"), ("ok", ""), ("ok", "x" * 301), ("ok", "("), ("ok", "x*"), ("ok", "a{9999999999999}")],
+    [
+        ("Bad", "x"), ("", "x"), ("a" * 31, "x"), ("ok", ""), ("ok", "x" * 301), ("ok", "("), ("ok", "x*"),
+        ("ok", "a{9999999999999}"),
+    ],
 )  # fmt: skip
 def test_a_pattern_that_cannot_be_used_is_refused(name, pattern):
     with pytest.raises(ValueError, match=r"."):
