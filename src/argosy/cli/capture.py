@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
+from openai import HttpxBinaryResponseContent
 
 from argosy.cli.client import JsonOption, connect, get, post, put, show
 from argosy.core import Invalid
@@ -102,8 +102,8 @@ def export(
 
     query = {"model": model, "rating": rating, "since": since, "until": until}
     params = {name: value for name, value in query.items() if value is not None}
-    response = connect().get("/captures/export", cast_to=httpx.Response, options={"params": params})
-    rows, matched = response.content.count(b"\n"), int(response.headers["x-argosy-captures"])
+    response = connect().get("/captures/export", cast_to=HttpxBinaryResponseContent, options={"params": params})
+    rows, matched = response.content.count(b"\n"), int(response.response.headers["x-argosy-captures"])
     with whole_file(output) as unfinished:
         unfinished.write_bytes(response.content)
     print(f"{rows} rows in {output}, of {matched} requests")
