@@ -1,7 +1,8 @@
 """Whether a request of a project that captures is one of those to keep. The client may say no, and never yes."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec import structs
 
 from argosy.core import Invalid
 from argosy.gateway import Request
@@ -21,4 +22,4 @@ def with_capture(request: Request, scope: Any, spec: CaptureSpec, request_id: st
         )
     if b"off" in said or not request.kind.completes or not spec.takes(request_id, request.model):
         return request
-    return replace(request, capture=True)
+    return structs.replace(request, capture=True)

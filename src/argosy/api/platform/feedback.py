@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from argosy.api.context import InferenceCaller, PlatformParts, vault_of
+from argosy.api.context import InferenceCaller, Platform, PlatformParts, vault_of
 from argosy.api.platform.capture import capture_of
 from argosy.api.platform.captures import not_captured
 from argosy.core import Invalid
@@ -53,11 +53,12 @@ def give_feedback(
     """Rate the answer to a captured request, and say what it should have been."""
     capture, request_id = capture_of(request), request_id_of(body.request_id)
     rating = _RATINGS[body.rating] if isinstance(body.rating, str) else body.rating
-    capture.settle()  # so that a client may rate what it got a moment ago
+    if not _is_there(platform, caller.project_id, request_id):
+        capture.settle()  # a client may rate what it got a moment ago
+        if not _is_there(platform, caller.project_id, request_id):
+            raise not_captured(request_id)
     with platform.database.read() as tx:
-        spec, there = stored_spec(tx, caller.project_id), find_capture(tx, caller.project_id, request_id)
-    if there is None:
-        raise not_captured(request_id)
+        spec = stored_spec(tx, caller.project_id)
     try:
         row = said(
             vault_of(platform), capture.redactor, spec.rules if spec else Rules(),
@@ -79,3 +80,8 @@ def give_feedback(
         "comment": body.comment is not None,
         "correction": body.correction is not None,
     }
+
+
+def _is_there(platform: Platform, project_id: str, request_id: str) -> bool:
+    with platform.database.read() as tx:
+        return find_capture(tx, project_id, request_id) is not None

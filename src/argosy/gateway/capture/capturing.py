@@ -57,7 +57,7 @@ class Capture:
         meanwhile, or there already), too_large, not_plain, too_slow, dropped (too many wait), failed."""
         self._database = database
         self._waiting: deque[_Waiting] = deque()
-        self._size = self._at_work = 0
+        self._size = self._added = self._done = 0
         self._changed = threading.Condition()
         self._stopping = self._hurry = self._failing = False
         self._thread: threading.Thread | None = None
@@ -83,17 +83,18 @@ class Capture:
                 return
             self._waiting.append(one)
             self._size += one.size
+            self._added += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 
     def settle(self, timeout_s: float = 5.0) -> bool:
-        """Wait until all that is to be kept so far is; says whether it is. Blocks."""
+        """Wait until all that is to be kept so far is written or dropped; says whether it is. Blocks."""
         with self._changed:
-            self._hurry = True
+            added, self._hurry = self._added, True
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: not self._waiting and not self._at_work, timeout_s)
+            return self._changed.wait_for(lambda: self._done >= added, timeout_s)
 
     def stop(self) -> None:
         """Write what is waiting, for some seconds at most, and end. Blocks."""
@@ -112,7 +113,7 @@ class Capture:
                 self._report(error, len(batch))
             finally:
                 with self._changed:
-                    self._at_work = 0
+                    self._done += len(batch)
                     self._changed.notify_all()
 
     def _next(self) -> list[_Waiting]:
@@ -122,7 +123,7 @@ class Capture:
             self._changed.wait_for(lambda: self._hurry or self._stopping or len(self._waiting) >= _AT_ONCE, _GATHER_S)
             batch = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
             self._size -= sum(one.size for one in batch)
-            self._at_work, self._hurry = len(batch), self._hurry and bool(self._waiting)
+            self._hurry = self._hurry and bool(self._waiting)
         return batch
 
     def _write(self, batch: list[_Waiting]) -> None:
