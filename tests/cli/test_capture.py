@@ -34,7 +34,7 @@ async def told(*arguments):
 async def asked(api, count):
     api.gateway.refresh()
     ids = [(await api.ask(messages=[{"role": "user", "content": f"question {number}"}])).id for number in range(count)]
-    assert await asyncio.to_thread(api.gateway.capture.settle, 20)
+    assert await asyncio.to_thread(api.gateway.capture.settle, 120)
     return ids
 
 
@@ -75,7 +75,7 @@ async def test_what_is_left_out_is_said(api, tmp_path):
     await asked(api, 2)
     api.gateway.refresh()
     await api.ask(tools=[{"type": "function", "function": {"name": "get_weather"}}], tool_choice="required")
-    assert await asyncio.to_thread(api.gateway.capture.settle, 20)
+    assert await asyncio.to_thread(api.gateway.capture.settle, 120)
     said = await run("export", "-o", tmp_path / "t.jsonl")
     assert "2 rows in" in said
     assert "1 cannot be trained on" in said.replace("\n", " ")

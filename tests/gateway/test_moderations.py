@@ -213,5 +213,5 @@ async def test_it_is_not_captured(api, moderator):
     await api.client().put("/capture", body={}, cast_to=dict)
     api.gateway.refresh()
     await api.client().moderations.create(input="x")
-    assert await asyncio.to_thread(api.gateway.capture.settle, 20)
+    assert await asyncio.to_thread(api.gateway.capture.settle, 120)
     assert (await api.client().get("/captures", cast_to=dict))["data"] == []

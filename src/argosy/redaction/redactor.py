@@ -13,7 +13,7 @@ from argosy.redaction.document import Pattern, Rules
 from argosy.redaction.worker import Answer, Check, Redact, framed, receive
 from argosy.runtime.processes import Child
 
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 """For an answer, on a machine that is busy with other things; a document's processor time has its own limit."""
 _ANSWER = msgspec.msgpack.Decoder(Answer)
 

@@ -14,7 +14,7 @@ import msgspec
 
 from argosy.redaction.document import Pattern, Rules, compiled, redact
 
-CPU_S = 2.0
+CPU_S = 1.0
 """Processor time that one document may take."""
 _PROBE_CPU_S = 0.5
 _PROBE_LENGTH = 3000

@@ -28,7 +28,7 @@ def capture(api, http):
         for number in range(count):
             text = texts[number] if texts else f"question {number}"
             ids.append((await api.ask(messages=[{"role": "user", "content": text}])).id)
-        assert await asyncio.to_thread(api.gateway.capture.settle, 20)
+        assert await asyncio.to_thread(api.gateway.capture.settle, 120)
         return ids
 
     return run
@@ -241,7 +241,7 @@ async def test_what_cannot_be_trained_on_is_left_out_of_the_file(api, http, capt
     await api.ask(messages=[{"role": "user", "content": "x"}, {"role": "assistant", "content": None, "tool_calls": [
         {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
         {"role": "tool", "content": "1", "tool_call_id": "c"}])  # fmt: skip
-    assert await asyncio.to_thread(api.gateway.capture.settle, 20)
+    assert await asyncio.to_thread(api.gateway.capture.settle, 120)
     exported = await http.get("/captures/export")
     assert (exported.headers["x-argosy-captures"], exported.content.count(b"\n")) == ("3", 2)
 

@@ -38,7 +38,7 @@ def kept(api, http):
     async def read():
         import asyncio
 
-        assert await asyncio.to_thread(api.gateway.capture.settle, 20)
+        assert await asyncio.to_thread(api.gateway.capture.settle, 120)
         rows = (await http.get("/v1/captures?limit=100")).json()["data"]
         return [(await http.get(f"/v1/captures/{row['id']}")).json() for row in reversed(rows)]
 

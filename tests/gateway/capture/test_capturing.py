@@ -237,7 +237,7 @@ async def test_a_database_that_fails_costs_no_answer_and_is_counted(api, ask, ca
     with closing(sqlite3.connect(tmp_path / "argosy.sqlite")) as db:
         db.execute("ALTER TABLE captures RENAME TO hidden")
     assert (await ask()).status_code == 200
-    await asyncio.to_thread(api.gateway.capture.settle, 20)
+    await asyncio.to_thread(api.gateway.capture.settle, 120)
     assert api.gateway.capture.counts == {"failed": 1}
     with closing(sqlite3.connect(tmp_path / "argosy.sqlite")) as db:
         db.execute("ALTER TABLE hidden RENAME TO captures")
