@@ -1,8 +1,10 @@
 """What the built-in rules find, and what they leave alone."""
 
+import time
+
 import pytest
 
-from argosy.redaction.document import Rules, redact
+from argosy.redaction.document import Pattern, Rules, redact
 
 
 def redacted(text, **rules):
@@ -43,19 +45,22 @@ def test_a_number_that_fails_its_check_is_no_card():
     assert redacted("11010519491231002X", builtin=("phone",)) == "11010519491231002X"
 
 
+def test_of_one_place_the_more_telling_rule_counts():
+    both = "440106199001010355"  # right by either check
+    assert redacted(both) == "[id_card]"
+    assert redacted(both, builtin=("bank_card",)) == "[bank_card]"
+    assert redacted(both, patterns=(Pattern("member", r"\d{18}"),)) == "[member]"
+
+
 def test_finds_that_overlap_go_together():
     # The number of the card ends in what would be a phone's.
     assert redacted("x 4111111111111111 y", patterns=()) == "x [bank_card] y"
-    from argosy.redaction.document import Pattern
-
     own = (Pattern("staff", r"EMP-\d+"), Pattern("host", r"corp\.com"))
     assert redacted("EMP-13812345678 bob@corp.com corp.com", patterns=own) == "[staff] [email] [host]"
 
 
 @pytest.mark.parametrize("piece", ["a", "1", "1-", "a.", "4 ", ":1", "@a", "a@a.", "+1", "sk-", "1.1.", "e", " "])
 def test_no_text_takes_the_rules_long(piece):
-    import time
-
     def cpu_s(count):
         started = time.process_time()
         redacted(piece * count)

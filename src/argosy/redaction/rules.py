@@ -126,4 +126,5 @@ FINDERS: dict[str, Finder] = {
     "phone": _matches(_PHONE, "0123456789"),
     "ip": _addresses,
 }
-"""By name. What is found is replaced by the name in brackets."""
+"""By name; what is found is replaced by the name in brackets. Of the same place the first name counts: a number of an
+identity card may pass the check of bank cards too."""

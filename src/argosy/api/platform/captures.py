@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from argosy.api.context import AdminCaller, Platform, PlatformParts, TuningCaller, vault_of
 from argosy.core import NotFound
 from argosy.gateway.capture import chat
-from argosy.gateway.capture.feedback import content_of, request_id_of, wire, words_of
+from argosy.gateway.capture.feedback import content_of, request_id_of, words_of
 from argosy.gateway.capture.rows import CaptureRow, FeedbackRow, RatingFilter, Wanted
 from argosy.gateway.capture.store import (
     count_captures,
@@ -49,7 +49,7 @@ def list_all(
         if after and last is None:
             raise not_captured(after)
         found = list_captures(tx, caller.project_id, wanted, limit=limit + 1, after=last)
-    page = [wire(row) for row in found[:limit]]
+    page = [_wire(row) for row in found[:limit]]
     return {
         "object": "list",
         "data": page,
@@ -97,7 +97,7 @@ def retrieve(capture_id: str, platform: PlatformParts, caller: TuningCaller) -> 
         raise not_captured(capture_id)
     content = content_of(vault, row)
     return {
-        **wire(row),
+        **_wire(row),
         "messages": content.messages,
         "tools": content.tools,
         "user": content.user,
@@ -157,3 +157,25 @@ def _pages(
             return
         yield rows, feedback
         after = rows[-1]
+
+
+def _wire(row: CaptureRow) -> dict[str, Any]:
+    """A captured request as it is listed, without anybody's words."""
+    return {
+        "id": row.id,
+        "object": "capture",
+        "created_at": row.created_at,
+        "model": row.model,
+        "served_by": row.served_by,
+        "kind": row.kind,
+        "outcome": row.outcome,
+        "usage": {
+            "prompt_tokens": row.prompt_tokens,
+            "cached_tokens": row.cached_tokens,
+            "completion_tokens": row.completion_tokens,
+        },
+        "key_id": row.key_id,
+        "bytes": len(row.sealed),
+        "rating": row.rating,
+        "corrected": row.corrected,
+    }

@@ -1,7 +1,5 @@
 """What people say of a captured request, and the request as it is read: content that the vault opens."""
 
-from typing import Any
-
 import msgspec
 
 from argosy.core import now_us
@@ -64,25 +62,3 @@ def words_of(vault: Vault, row: FeedbackRow) -> Words:
 def content_of(vault: Vault, row: CaptureRow) -> Content:
     """The content of a captured request. Raises Unavailable if it cannot be opened."""
     return content(vault.open_bytes(row.sealed, row.purpose))
-
-
-def wire(row: CaptureRow) -> dict[str, Any]:
-    """A captured request as it is listed, without anybody's words."""
-    return {
-        "id": row.id,
-        "object": "capture",
-        "created_at": row.created_at,
-        "model": row.model,
-        "served_by": row.served_by,
-        "kind": row.kind,
-        "outcome": row.outcome,
-        "usage": {
-            "prompt_tokens": row.prompt_tokens,
-            "cached_tokens": row.cached_tokens,
-            "completion_tokens": row.completion_tokens,
-        },
-        "key_id": row.key_id,
-        "bytes": len(row.sealed),
-        "rating": row.rating,
-        "corrected": row.corrected,
-    }
