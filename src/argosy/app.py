@@ -16,8 +16,10 @@ from argosy.billing import Journal, Poster, Shipper, recover
 from argosy.core import Settings
 from argosy.gateway import Gateway
 from argosy.gateway.cache import AnswerCache
+from argosy.gateway.capture import Capture, Sweeper
 from argosy.gateway.telemetry.tracing import open_tracing
 from argosy.identity import KeyRing, bootstrap, create_key, default_project, list_keys, revoke_key
+from argosy.redaction.redactor import Redactor
 from argosy.runtime import Blobs, Database, Vault, open_vault
 from argosy.runtime.heartbeats import seconds_since_beat
 from argosy.runtime.logs import configure_logs
@@ -69,7 +71,8 @@ def run_api(settings: Settings, fd: int | None) -> int:
     vault = open_vault(settings.home)
     platform = Platform(settings, database, Blobs(settings.home / "blobs"), keys, shipper, vault)
     tracing, cache = open_tracing(), _answer_cache(settings, vault)
-    gateway = Gateway(database, keys, journal, vault=vault, tracing=tracing, cache=cache)
+    capture = Capture(database, vault, Redactor(settings.home / "logs" / "redactor.log"))
+    gateway = Gateway(database, keys, journal, vault=vault, tracing=tracing, cache=cache, capture=capture)
     shipper.start()
     # uvicorn raises the signal again that made it end: as an exception, so that what follows is not cut off.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -114,7 +117,8 @@ def run_worker(settings: Settings) -> int:
     tuner = Tuner(settings, database, blobs, DeployedEngines())
     batcher = Batcher(settings, database, blobs, vault)
     reconciler = Reconciler(settings, database, blobs, vault)
-    Worker(database, Jobs(settings), tuner, {"reconciler": reconciler.run}, batcher).run(stop)
+    chores = {"reconciler": reconciler.run, "captures": Sweeper(database).run}
+    Worker(database, Jobs(settings), tuner, chores, batcher).run(stop)
     database.close()
     return 0
 

@@ -19,8 +19,10 @@ from argosy.billing import Journal, UsageEvent, ensure_price
 from argosy.core import Settings
 from argosy.gateway import Deadlines, Gateway, RouteTable
 from argosy.gateway.cache import AnswerCache
+from argosy.gateway.capture import Capture
 from argosy.gateway.routing import Configuration, read_configuration
 from argosy.identity import KeyRing, bootstrap, create_key, create_project
+from argosy.redaction.redactor import Redactor
 from argosy.runtime import Blobs, Database, bump_version, metadata, open_vault
 from argosy.serving import Route
 from argosy.serving import routes as deployed_routes
@@ -120,7 +122,8 @@ async def running_api(
         vault = open_vault(home, {})
         table = RouteTable(database, lambda tx: _configuration(tx, routes), vault)
         cache = AnswerCache(home / "cache.sqlite", vault, bytes_max=1 << 22, ttl_s=60)
-        gateway = Gateway(database, keys, journal, table=table, deadlines=deadlines, cache=cache)
+        capture = Capture(database, vault, Redactor(home / "logs" / "redactor.log"))
+        gateway = Gateway(database, keys, journal, table=table, deadlines=deadlines, cache=cache, capture=capture)
         platform = Platform(Settings.read({}, home=home), database, Blobs(home / "blobs"), keys, vault=vault)
         listener = socket.create_server(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -31,6 +31,8 @@ ALLOWED = {
     "argosy.gateway.capacity.store.all_waiting",
     # What each project said of its own answers.
     "argosy.gateway.cache.store.all_modes",
+    # What each project wants kept of its own requests.
+    "argosy.gateway.capture.store.all_specs",
     # The catalog is the platform's; what a project made of a model is its own.
     "argosy.catalog.store.remove_card",
     "argosy.catalog.store.load_cards",
@@ -50,6 +52,7 @@ ALLOWED = {
     "argosy.billing.store.insert_once",
     # What was kept long enough is forgotten, whosever it was.
     "argosy.gateway.wires.responses.store.forget_before",
+    "argosy.gateway.capture.store.forget_expired",
     # They write rows that name their projects.
     "argosy.billing.store.insert_usage",
     "argosy.billing.store.post",

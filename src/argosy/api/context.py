@@ -72,7 +72,13 @@ def allowed(scope: str) -> Callable[[Request], Caller]:
     return find
 
 
+def _member(request: Request) -> Caller:
+    return identify(platform(request).keys, request.headers.get("authorization"))
+
+
 PlatformParts = Annotated[Platform, Depends(platform)]
+MemberCaller = Annotated[Caller, Depends(_member)]
+"""Any key of the project."""
 InferenceCaller = Annotated[Caller, Depends(allowed("inference"))]
 TuningCaller = Annotated[Caller, Depends(allowed("tuning"))]
 BillingCaller = Annotated[Caller, Depends(allowed("billing"))]

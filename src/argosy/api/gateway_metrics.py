@@ -48,6 +48,9 @@ class GatewayMetrics(Collector):
         yield _counter("refusals", "Requests that were sent away, by reason.", ["reason"], refusals.items())
         if gateway.cache is not None:
             yield from _cache(gateway.cache)
+        if gateway.capture is not None:
+            told = "Answered requests that were to be kept for feedback, by what became of it."
+            yield _counter("captures", told, ["result"], gateway.capture.counts.items())
         for name, told in (
             ("unshipped", "Outcomes in the journal that are not in the database yet."),
             ("open_requests", "Requests that are not over, or not in the database yet."),

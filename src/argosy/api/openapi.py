@@ -63,6 +63,10 @@ _RERANK = {
     "documents": {"type": "array", "minItems": 1, "maxItems": 2048, "items": {**_TEXT, "minLength": 1}},
     "top_n": {**_WHOLE, "minimum": 1},
 }
+_MODERATIONS = {
+    "model": {**_TEXT, "description": "A model for moderation; left out: omni-moderation-latest."},
+    "input": {"oneOf": [_TEXT, {"type": "array", "minItems": 1, "maxItems": 2048}]},
+}
 _ERRORS = {
     "400": "The request cannot be carried out as written.",
     "401": "No API key, or one that is unknown or revoked.",
@@ -80,6 +84,12 @@ _CACHE = {
     "in": "header",
     "description": "Whether the answer may be a kept one, and may be kept; 'force': also if it is drawn at random.",
     "schema": {**_TEXT, "enum": ["off", "on", "force"]},
+}
+_CAPTURE = {
+    "name": "x-argosy-capture",
+    "in": "header",
+    "description": "'off': this request is not kept, whatever its project has set at /v1/capture.",
+    "schema": {**_TEXT, "enum": ["off", "on"]},
 }
 _PRIORITY = {
     "name": "x-argosy-priority",
@@ -123,6 +133,7 @@ def describe_completions(app: FastAPI) -> None:
                 "/v1/completions": _operation("Text completion", _TEXT_COMPLETION, ["model", "prompt"]),
                 "/v1/embeddings": _operation("Embeddings", _EMBEDDINGS, ["model", "input"]),
                 "/v1/rerank": _operation("Reranking", _RERANK, ["model", "query", "documents"]),
+                "/v1/moderations": _operation("Moderation", _MODERATIONS, ["input"]),
                 RESPONSES_PATH: _operation("Response", RESPONSES, ["model", "input"]),
                 INPUT_TOKENS_PATH: _operation("Count of input tokens", INPUT_TOKENS, ["model", "input"]),
                 MESSAGES_PATH: _messages_operation("Message", MESSAGES, ["model", "max_tokens", "messages"]),
@@ -144,7 +155,7 @@ def _operation(name: str, properties: dict[str, Any], required: list[str]) -> di
         "tags": ["Completions"],
         "summary": name,
         "operationId": f"create_{name.lower().replace(' ', '_')}",
-        "parameters": [_CACHE, _PRIORITY],
+        "parameters": [_CACHE, _CAPTURE, _PRIORITY],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
             "200": {"description": "The answer, or a stream of events.", "content": answer},

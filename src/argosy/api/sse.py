@@ -90,6 +90,8 @@ class Reply:
             head.append((b"x-argosy-cache", served.cache.encode()))
             if served.cache == "hit":
                 head.append((b"age", b"%d" % served.age_s))
+        if status == 200 and served.request is not None and served.request.capture:
+            head.append((b"x-argosy-capture", b"on"))
         return head
 
 

@@ -22,8 +22,9 @@ _Positive = Annotated[int, msgspec.Meta(gt=0)]
 _Price = Annotated[int, msgspec.Meta(ge=0)]
 _Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
 
-Modality = Literal["chat", "completion", "embedding", "rerank", "vision", "image"]
-"""What goes in and comes out. Vision: pictures and text in, text out. Image: text in, a picture out."""
+Modality = Literal["chat", "completion", "embedding", "rerank", "moderation", "vision", "image"]
+"""What goes in and comes out. Vision: pictures and text in, text out. Image: text in, a picture out. Moderation: either
+in, whether it is harmful out."""
 
 
 class HubSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="hf"):

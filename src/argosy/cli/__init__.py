@@ -10,6 +10,7 @@ from argosy.cli import (
     batch,
     cache,
     capacity,
+    capture,
     chat,
     demo,
     deployments,
@@ -63,6 +64,7 @@ app.add_typer(licences.app, name="licences")
 app.add_typer(providers.app, name="provider")
 app.add_typer(routes.app, name="route")
 app.add_typer(cache.app, name="cache")
+app.add_typer(capture.app, name="capture")
 app.add_typer(hub_tokens.app, name="hub-token")
 app.add_typer(limits.app, name="limits")
 app.add_typer(capacity.app, name="capacity")

@@ -115,7 +115,9 @@ def import_(
 def models(
     words: Annotated[list[str] | None, typer.Argument(help="Words of the name, title, publisher or family.")] = None,
     family: Annotated[str | None, typer.Option(help="Such as qwen3.")] = None,
-    modality: Annotated[str | None, typer.Option(help="chat, completion, embedding, rerank, vision or image.")] = None,
+    modality: Annotated[
+        str | None, typer.Option(help="chat, completion, embedding, rerank, moderation, vision or image.")
+    ] = None,
     language: Annotated[str | None, typer.Option(help="ISO 639, such as zh.")] = None,
     licence: Annotated[str | None, typer.Option(help="An id from 'argosy licences'.")] = None,
     provider: Annotated[str | None, typer.Option(help="A company whose API offers it.")] = None,

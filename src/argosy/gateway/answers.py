@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from argosy.gateway import vectors
+from argosy.gateway import moderations, vectors
 from argosy.gateway.events import DONE, Shape, Transform, malformed, read_usage, swaps, usage_body, write_event
 from argosy.gateway.metering import Usage
 from argosy.gateway.requests import Kind, Request
@@ -41,8 +41,13 @@ def shape_of(request: Request, request_id: str, part: int) -> Shape:
     )
 
 
-def whole(body: bytes, request: Request, request_id: str, part: int) -> tuple[bytes, Usage]:
-    """An engine's whole answer as the client may see it, and its usage. Raises UpstreamFailed if it is malformed."""
+def whole(body: bytes, request: Request, request_id: str, part: int) -> tuple[bytes, Usage | None]:
+    """An engine's whole answer as the client may see it, and its usage if it is known.
+
+    Raises UpstreamFailed if the answer is malformed.
+    """
+    if request.kind is Kind.MODERATION:
+        return moderations.whole(body, request.body, request.model, request_id)
     if not request.kind.completes:
         return vectors.whole(body, request.model)
     try:

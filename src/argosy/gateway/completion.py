@@ -15,6 +15,7 @@ from argosy.gateway.admission import Admission
 from argosy.gateway.answers import called_events, closing_event, fold
 from argosy.gateway.cache import AnswerCache, CacheModes, Saving, look
 from argosy.gateway.capacity import Granting
+from argosy.gateway.capture import Capture
 from argosy.gateway.counting import Counting
 from argosy.gateway.dispatch import Dispatch, Send
 from argosy.gateway.events import DONE, write_event
@@ -50,6 +51,7 @@ class Gateway:
         vault: Vault | None = None,
         tracing: Tracing | None = None,
         cache: AnswerCache | None = None,
+        capture: Capture | None = None,
     ) -> None:
         deadlines = deadlines or Deadlines()
         self._table = table or RouteTable(database, vault=vault)
@@ -58,10 +60,13 @@ class Gateway:
         self.admission, self.limits = Admission(), RateLimits(database)
         self.numbers, self.tracing = Numbers(), tracing or Passing()
         self.cache, self._cache_modes = cache, CacheModes(database)
+        self.capture = capture
         self._dispatch = Dispatch(self._table, self._relay, deadlines, self.admission, self.numbers.attempts)
         self.counting = Counting(self._table, self._relay, self.limits, deadlines)
-        kept = (keys, self._table, self.limits, self._cache_modes, Granting(database))
-        self._refresher = Refresher([each.refresh for each in kept])
+        kept = [each.refresh for each in (keys, self._table, self.limits, self._cache_modes, Granting(database))]
+        if capture:
+            kept.append(capture.settings.refresh)
+        self._refresher = Refresher(kept)
         self.tokens: Counter[str] = Counter()
         """Tokens of all outcomes so far, by kind: prompt, cached, completion."""
         self.outcomes: Counter[str] = Counter()
@@ -79,6 +84,8 @@ class Gateway:
         await asyncio.to_thread(self._refresher.stop)
         if self.cache:
             await asyncio.to_thread(self.cache.stop)
+        if self.capture:
+            await asyncio.to_thread(self.capture.stop)
         await self._relay.stop()
         await self.limits.stop()
 
@@ -106,7 +113,13 @@ class Gateway:
         ``served`` is told who answered.
         """
         call = await self._admitted(request, caller, request_id, served)
-        return await self._settled(call, lambda: self._whole(call))
+        return await self._answered(call)
+
+    async def _answered(self, call: Call) -> bytes:
+        body = await self._settled(call, lambda: self._whole(call))
+        if call.request.capture and self.capture:
+            self.capture.keep(call, body)
+        return body
 
     async def _whole(self, call: Call) -> bytes:
         saving = await self._look(call)
@@ -131,10 +144,13 @@ class Gateway:
         """
         call = await self._admitted(request, caller, request_id, served)
         if call.request.call:
-            whole = await self._settled(call, lambda: self._whole(call))
-            await send(called_events(whole, request.include_usage))
+            await send(called_events(await self._answered(call), request.include_usage))
             return
-        await self._settled(call, lambda: self._streamed(call, send))
+        if not (request.capture and self.capture):
+            return await self._settled(call, lambda: self._streamed(call, send))
+        heard = self.capture.listen()
+        await self._settled(call, lambda: self._streamed(call, heard.listening(send)))
+        self.capture.keep(call, heard)
 
     async def _streamed(self, call: Call, send: Send) -> None:
         saving = await self._look(call)

@@ -71,6 +71,7 @@ class Dispatch:
             body, usage = whole(await response.read(), trip.request, call.id, index)
             came()
             trip.part.usage = usage
+            trip.part.begun |= usage is None  # it counts as delivered though it has no tokens of its own
             return body
 
         body = await self._run(call, index, attempt)

@@ -200,4 +200,4 @@ class Meter(msgspec.Struct, eq=False):
         known = known or [(part.prompt, part.cached) for part in group if part.prompt is not None and part.delivered]
         if known:
             return known[0][0], min(cached for _, cached in known)
-        return (self.intent.prompt_estimate, 0) if any(part.delivered for part in group) else (0, 0)
+        return (self.intent.prompt_estimate, 0) if any(part.delivered or part.begun for part in group) else (0, 0)

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from argosy.core import Invalid
+from argosy.gateway.moderations import ModerationFields, check_input
 from argosy.gateway.schemas import Schema
 from argosy.gateway.tools import Choice, Tool, members, offered
 from argosy.gateway.vectors import EmbeddingFields, RerankFields, check
@@ -23,17 +24,19 @@ class Kind(Enum):
     TEXT = "completion"
     EMBEDDING = "embedding"
     RERANK = "rerank"
+    MODERATION = "moderation"
 
     path: str
     """The path of this kind, the same at our door and at the engine's."""
     completes: bool
-    """Whether the answer is text that the model writes; else it is numbers about text."""
+    """Whether the answer is text that the model writes; else it is numbers or judgements about text."""
 
 
 Kind.CHAT.path, Kind.CHAT.completes = "/v1/chat/completions", True
 Kind.TEXT.path, Kind.TEXT.completes = "/v1/completions", True
 Kind.EMBEDDING.path, Kind.EMBEDDING.completes = "/v1/embeddings", False
 Kind.RERANK.path, Kind.RERANK.completes = "/v1/rerank", False
+Kind.MODERATION.path, Kind.MODERATION.completes = "/v1/moderations", False
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
@@ -63,6 +66,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     """The ``kind`` of the usage event where the request came over another wire than its own."""
     cache: str = ""
     """One of `argosy.gateway.cache.MODES`; empty if the project's own is meant."""
+    capture: bool = False
+    """Whether it is kept with its answer, for feedback."""
 
     @property
     def parts(self) -> int:
@@ -216,6 +221,7 @@ _DECODERS: dict[Kind, msgspec.json.Decoder[Any]] = {
     Kind.TEXT: msgspec.json.Decoder(_Text),
     Kind.EMBEDDING: msgspec.json.Decoder(EmbeddingFields),
     Kind.RERANK: msgspec.json.Decoder(RerankFields),
+    Kind.MODERATION: msgspec.json.Decoder(ModerationFields),
 }
 _PLATFORM_ONLY = ("lora", "id_slot", "n_cmpl")
 
@@ -224,8 +230,8 @@ def parse(kind: Kind, body: bytes) -> Request:
     """Read a request body. Raises Invalid, with ``param`` naming the member at fault where one is."""
     fields = decode(_DECODERS[kind], body)
     _refuse_unsupported(fields)
-    if isinstance(fields, EmbeddingFields | RerankFields):
-        check(fields)
+    if isinstance(fields, EmbeddingFields | RerankFields | ModerationFields):
+        check_input(fields) if isinstance(fields, ModerationFields) else check(fields)
         return Request(kind, fields.model, body)
     return _request(kind, body, fields)
 

@@ -109,7 +109,7 @@ def expected(tx: Transaction) -> list[Route]:
     return found
 
 
-_KINDS = {"embedding": Kind.EMBEDDING, "rerank": Kind.RERANK}
+_KINDS = {"embedding": Kind.EMBEDDING, "rerank": Kind.RERANK, "moderation": Kind.MODERATION}
 """Modalities that answer to one path only; every other one completes text."""
 
 

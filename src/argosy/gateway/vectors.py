@@ -55,12 +55,7 @@ _ANY = msgspec.json.Decoder(dict[str, Raw])
 
 def check(fields: EmbeddingFields | RerankFields) -> None:
     """Refuse what cannot be done. Raises Invalid."""
-    if fields.stream or fields.stream_options is not None:
-        raise Invalid(
-            "There is nothing to stream here: the answer comes whole. Leave 'stream' and 'stream_options' out.",
-            code="unsupported_parameter",
-            param="stream" if fields.stream else "stream_options",
-        )
+    refuse_streaming(fields.stream, fields.stream_options)
     if isinstance(fields, RerankFields):
         return
     if fields.dimensions is not None:
@@ -79,6 +74,16 @@ def check(fields: EmbeddingFields | RerankFields) -> None:
                 code="invalid_value",
                 param="input",
             )
+
+
+def refuse_streaming(stream: bool | None, options: object) -> None:
+    """Raises Invalid if the answer is to be streamed, which comes whole."""
+    if stream or options is not None:
+        raise Invalid(
+            "There is nothing to stream here: the answer comes whole. Leave 'stream' and 'stream_options' out.",
+            code="unsupported_parameter",
+            param="stream" if stream else "stream_options",
+        )
 
 
 def _kind(raw: Raw) -> str:

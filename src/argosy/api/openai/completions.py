@@ -12,6 +12,7 @@ from argosy.api.exchange import Exchange, Wire
 from argosy.api.faults import log_fault
 from argosy.api.metrics import Metrics
 from argosy.api.openai.caching import with_cache
+from argosy.api.openai.capturing import with_capture
 from argosy.api.openai.priority import prioritised
 from argosy.api.plain_door import AT_ONCE, GONE
 from argosy.api.watch import Watch
@@ -60,7 +61,10 @@ class Completions:
     async def _serve(self, scope: Any, receive: Any, reply: Exchange, request_id: str, grant: Grant | None) -> None:
         reply.served.caller = caller = grant.caller if grant else reply.caller(scope, self._keys)
         request = await reply.read(await _body(scope, receive), caller)
-        reply.served.request = request = with_cache(prioritised(request, scope), scope)
+        request = with_cache(prioritised(request, scope), scope)
+        if (capture := self._gateway.capture) and (spec := capture.settings.of(caller.project_id)):
+            request = with_capture(request, scope, spec, request_id)
+        reply.served.request = request
         reply.limits = lambda: self._gateway.limit_headers(caller, request.model)
         async with _Presence(scope, receive):
             if request.stream:

@@ -8,7 +8,8 @@ import msgspec
 from argosy.core import now_us
 from argosy.gateway.cache.answers import AnswerCache
 from argosy.gateway.cache.entry import BYTES_MAX, Entry
-from argosy.gateway.cache.fold import NotPlain, folded
+from argosy.gateway.cache.fold import NotPlain
+from argosy.gateway.cache.heard import Heard
 from argosy.gateway.cache.key import Question
 from argosy.gateway.cache.modes import CacheModes
 from argosy.gateway.cache.replay import replayed
@@ -17,8 +18,6 @@ from argosy.gateway.metering import Usage
 from argosy.gateway.routing import RouteTable
 from argosy.gateway.trip import Call
 
-_EVENTS_BYTES_MAX = 8 * BYTES_MAX
-"""Most of an event is not its text."""
 _LARGE_BYTES = 1 << 16
 """Bodies that others are not to wait for while they are looked through."""
 _WHOLE_ENDS = {"stop", "length", "tool_calls", "function_call"}
@@ -45,8 +44,7 @@ class Saving:
     question: Question
     found: Entry | None
     begun_us: int = field(default_factory=now_us)
-    _events: list[bytes] = field(default_factory=list)
-    _size: int = 0
+    _heard: Heard = field(default_factory=lambda: Heard(BYTES_MAX))
 
     async def whole(self) -> bytes:
         """The found answer, once it is accounted for. Raises Unavailable if that cannot be."""
@@ -64,26 +62,19 @@ class Saving:
 
     def listening(self, send: Send) -> Send:
         """A ``send`` that remembers what it sent, as long as it is not too much to keep."""
-
-        async def heard(data: bytes) -> None:
-            self._size += len(data)
-            if self._size <= _EVENTS_BYTES_MAX:
-                self._events.append(data)
-            await send(data)
-
-        return heard
+        return self._heard.listening(send)
 
     def keep(self, body: bytes | None = None) -> None:
         """The request was answered to its end: with ``body``, or with what was heard. Keep it if that is right."""
-        call, usage, kind, heard = self.call, self._usage(), self.call.request.kind, self._events
-        if usage is None or (body is None and self._size > _EVENTS_BYTES_MAX):
+        call, usage, kind, heard = self.call, self._usage(), self.call.request.kind, self._heard
+        if usage is None or (body is None and heard.too_long):
             return
         targets = {part.answered_by for part in call.meter.parts}
         if call.served.resumed or len(targets) != 1:
             return
 
         def make() -> Entry:
-            whole = folded(b"".join(heard), kind, usage) if body is None else body
+            whole = heard.folded(kind, usage) if body is None else body
             _check_ends(whole)
             return Entry(call.id, usage.prompt, usage.cached, usage.completion, whole)
 

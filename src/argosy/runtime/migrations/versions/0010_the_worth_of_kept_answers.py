@@ -1,6 +1,6 @@
 """What a kept answer saved, in money, on each usage row
 
-Revision: 0009, after 0008.
+Revision: 0010, after 0009.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Limits that wait for capacity, and the deployments that have such a line
 
-Revision: 0010, after 0009.
+Revision: 0011, after 0010.
 """
 
 import sqlalchemy as sa
