@@ -62,6 +62,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     """The ``kind`` of the usage event where the request came over another wire than its own."""
     cache: str = ""
     """One of `argosy.gateway.cache.MODES`; empty if the project's own is meant."""
+    told_as_chat: bool = False
+    """A text completion whose events go out as those of a chat: the rest of a chat's answer."""
 
     @property
     def parts(self) -> int:
