@@ -56,6 +56,12 @@ async def closed(running):
     return False
 
 
+async def free(running):
+    """Wait until all connections that stand may be used."""
+    while sum(map(len, running._idle.values())) < running.open_connections:
+        await asyncio.sleep(0.001)
+
+
 async def test_a_connection_is_used_again_and_the_request_is_what_engines_expect():
     async with wire_server(answers(HELLO)) as server, pool() as running:
         assert [await ask(running, server.url, body) for body in (b'{"a":1}', b'{"b":"\xc3\xa9"}')] == [b"hello"] * 2
@@ -101,6 +107,7 @@ async def test_a_body_ends_where_it_says_and_only_a_clean_end_keeps_the_connecti
             assert running.open_connections == 1
         else:
             assert await closed(running)
+        await free(running)
         assert await ask(running, server.url) == expected
         assert len(server.peers) == (1 if kept else 2)
 
@@ -209,6 +216,14 @@ async def test_a_header_cannot_end_its_line():
 
 
 # Idle connections.
+
+
+@pytest.mark.parametrize("answer", [CHUNKED + b"5\r\nhello\r\n0\r\n\r\n"])
+async def test_a_stream_after_which_the_peer_closes_does_not_take_the_next_request_along(answer):
+    async with wire_server(answers_once(answer)) as server, pool() as running:
+        for _ in range(50):  # asked again before the loop can have heard of the end
+            assert await ask(running, server.url) == b"hello"
+        assert len(server.requests) == 50
 
 
 async def test_a_connection_that_died_while_idle_is_not_used():

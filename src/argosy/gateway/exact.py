@@ -117,4 +117,3 @@ def _ends_with(tokens: Sequence[_Token], said: bytes) -> bool:
         spelt.append(piece)
         left -= len(piece)
     return left == 0 and b"".join(reversed(spelt)) == said
-
