@@ -10,6 +10,7 @@ from typing import Any
 
 import openai
 import uvicorn
+from tests.fresh import fresh_database
 from tests.gateway.engine import Engine, running_engine
 
 from argosy.api import DoorLimits, Platform, create_app
@@ -21,7 +22,7 @@ from argosy.gateway import Deadlines, Gateway, RouteTable
 from argosy.gateway.cache import AnswerCache
 from argosy.gateway.routing import Configuration, read_configuration
 from argosy.identity import KeyRing, bootstrap, create_key, create_project
-from argosy.runtime import Blobs, Database, bump_version, metadata, open_vault
+from argosy.runtime import Blobs, Database, bump_version, open_vault
 from argosy.serving import Route
 from argosy.serving import routes as deployed_routes
 
@@ -99,8 +100,7 @@ async def running_api(
     home: Path, deadlines: Deadlines | None = None, limits: DoorLimits | None = None
 ) -> AsyncIterator[Api]:
     """The API on a free port, serving "tiny" for all, and one adapter for each of two projects."""
-    database = Database(f"sqlite:///{home / 'argosy.sqlite'}")
-    metadata.create_all(database.engine)
+    database = fresh_database(home / "argosy.sqlite")
     with database.write() as tx:
         first = bootstrap(tx)
         stranger = create_project(tx, first.project_id, "stranger")
@@ -135,8 +135,12 @@ async def running_api(
             whole = (url, engine, routes, database, gateway, journal, first.secret, other, first.project_id)
             yield Api(*whole, server, app.control.state.metrics)
         finally:
-            server.should_exit = server.force_exit = True
-            await serving
+            serving.cancel()  # when it is told to exit, it first waits for two tenths of a second
+            for listening in server.servers:
+                listening.close()
+            for connection in list(server.server_state.connections):
+                connection.shutdown()
+            await asyncio.gather(serving, return_exceptions=True)
             await gateway.stop()
             journal.close()
             database.close()
