@@ -7,12 +7,15 @@ suite, and two replicas of the starter model on llama.cpp, one of which is kille
 whole answers and streams, some leave in the middle, some read slowly. Each outcome is compared with what was promised:
 
 - whole: the very text that was to come, to its end;
+- near tie: greedy, with other words, of which each is the engine's first choice or closer to it than such a gap was
+  seen to move between an answer alone and one among others, in the beginning (near_ties.py); counted apart;
 - told: an error event at the end of a stream that had begun, and no [DONE];
 - refused: an HTTP error in OpenAI's shape, of a kind that says that all targets failed, within the route's deadline;
 - left: the caller went away on purpose.
 
-Everything else is unexplained. Afterwards each request has the usage row that its outcome asks for and no other one,
-nothing is in flight, and the API process has the descriptors that it began with.
+Everything else is unexplained. What the engine said otherwise is kept, with whether it was carried on and how many
+other answers there were at the time. Afterwards each request has the usage row that its outcome asks for and no other
+one, nothing is in flight, and the API process has the descriptors that it began with.
 """
 
 import argparse
@@ -35,6 +38,9 @@ from aiohttp import web
 from tests.gateway.engine import WORDS, Engine
 
 from argosy.demo.platform import STARTER, OwnPlatform, fresh_home
+from argosy.runtime import Database
+from argosy.serving import routes
+from bench import near_ties
 
 FAULTS = [
     "drop", "hang", "failure", "busy", "limit", "bad key", "no model", "garbage", "empty body", "cut at once", "cut",
@@ -43,6 +49,8 @@ FAULTS = [
 FAULTY = {"primary": 0.3, "backup": 0.02}
 """Share of requests that meet a fault."""
 TEXT = "".join(WORDS)
+TOKENS = 16
+"""Of an answer of the engine."""
 ASKS = ["Name a colour.", "Say something about the sea.", "What is two plus two?", "Write a short greeting."]
 PATIENCE = {"first_token": 1.5, "stall": 1.5, "total": 6.0}
 ENGINE_PATIENCE = {"first_token": 20.0, "stall": 20.0, "total": 60.0}
@@ -84,6 +92,10 @@ class Soak:
     """By the error's code."""
     unexplained: list[str] = field(default_factory=list)
     slowest_s: float = 0.0
+    differing: list[dict[str, Any]] = field(default_factory=list)
+    """Answers of the engine, told to be whole, whose words were not those of a quiet moment."""
+    of_engine: int = 0
+    """Answers that the engine is asked for now."""
 
     def note(self, request_id: str | None, outcome: str, what: str, took_s: float) -> None:
         """Count one outcome."""
@@ -105,10 +117,12 @@ async def one(soak: Soak, session: aiohttp.ClientSession, chance: random.Random,
     stream, leaves, slow = chance.random() < 0.6, chance.random() < 0.05, chance.random() < 0.03
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": ask}], "stream": stream}
     if model == "small":
-        body |= {"temperature": 0, "max_tokens": 16}
+        body |= {"temperature": 0, "max_tokens": TOKENS}
     wanted = expected.get(ask, TEXT) if model == "small" else TEXT
     limit_s = (ENGINE_PATIENCE if model == "small" else PATIENCE)["total"] + LATE_S
     began, request_id, said = time.monotonic(), None, b""
+    soak.of_engine += model == "small"
+    beside = soak.of_engine - 1
     try:
         async with asyncio.timeout(limit_s), session.post(f"{soak.url}/v1/chat/completions", json=body) as answer:
             request_id = answer.headers.get("x-request-id")
@@ -120,15 +134,23 @@ async def one(soak: Soak, session: aiohttp.ClientSession, chance: random.Random,
                 if slow:
                     await asyncio.sleep(0.2)
         outcome, what = judge(answer.status, stream, said, wanted)
+        if outcome == "other words" and model == "small":
+            seen = {"id": request_id, "ask": ask, "stream": stream, "said": what, "wanted": wanted, "beside": beside}
+            soak.differing.append(seen)  # judged when the engine is alone again
+            return soak.note(request_id, "whole", "", time.monotonic() - began)
+        if outcome == "other words":
+            outcome, what = "unexplained", f"{model}: {what!r}, wanted {wanted!r}"
     except TimeoutError:
         outcome, what = "unexplained", f"{model}: no end within {limit_s} s after {said[-200:]!r}"
     except aiohttp.ClientError as error:
         outcome, what = "unexplained", f"{model}: {error!r} after {said[-200:]!r}"
+    finally:
+        soak.of_engine -= model == "small"
     soak.note(request_id, outcome, what, time.monotonic() - began)
 
 
 def judge(status: int, stream: bool, said: bytes, wanted: str) -> tuple[str, str]:
-    """Which outcome it was, and what was wrong with one that is none."""
+    """Which outcome it was, and what was wrong with one that is none; what it said, if that was other words."""
     shown = f"{status} {said[-300:]!r}, wanted {wanted!r}"
     try:
         if status != 200:
@@ -136,14 +158,12 @@ def judge(status: int, stream: bool, said: bytes, wanted: str) -> tuple[str, str
             return ("refused", error["code"]) if status in REFUSALS and error["code"] else ("unexplained", shown)
         if not stream:
             text = json.loads(said)["choices"][0]["message"]["content"]
-            return ("whole", "") if text == wanted else ("unexplained", shown)
+            return ("whole", "") if text == wanted else ("other words", text)
         events = [line[6:] for line in said.decode().split("\n\n") if line.startswith("data: ")]
         told = [json.loads(event) for event in events if event != "[DONE]"]
         text = "".join(choice["delta"].get("content") or "" for one in told for choice in one.get("choices", ()))
-        if events[-1] == "[DONE]":
-            return (
-                ("whole", "") if text == wanted and not any("error" in one for one in told) else ("unexplained", shown)
-            )
+        if events[-1] == "[DONE]" and not any("error" in one for one in told):
+            return ("whole", "") if text == wanted else ("other words", text)
         return ("told", "") if "error" in told[-1] and wanted.startswith(text) else ("unexplained", shown)
     except (ValueError, KeyError, IndexError, TypeError):
         return "unexplained", shown
@@ -202,10 +222,34 @@ def greedy(platform: OwnPlatform) -> dict[str, str]:
     found = {}
     for ask in ASKS:
         answer = platform.client().chat.completions.create(
-            model=STARTER, messages=[{"role": "user", "content": ask}], temperature=0, max_tokens=16
+            model=STARTER, messages=[{"role": "user", "content": ask}], temperature=0, max_tokens=TOKENS
         )
         found[ask] = answer.choices[0].message.content or ""
     return found
+
+
+def engine_of(platform: OwnPlatform) -> near_ties.Engine:
+    """One of the replicas of the starter model as it stands now."""
+    database = Database(f"sqlite:///{platform.home / 'argosy.sqlite'}")
+    with database.read() as tx:
+        url = next(route.url for route in routes(tx) if route.model == STARTER and route.url)
+    database.close()
+    return near_ties.Engine(url)
+
+
+def judge_differing(platform: OwnPlatform, soak: Soak, unrest: float) -> None:
+    """What came of the answers with other words: near ties, or unexplained. The engine must be at rest."""
+    lines = (
+        json.loads(line) for line in platform.log.read_text().splitlines() if line.startswith('{"event":"request"')
+    )
+    resumed = {line["request_id"]: line["resumed"] for line in lines} if soak.differing else {}
+    for seen in soak.differing:
+        seen["carried_on"] = resumed.get(seen["id"])
+        seen["ties"] = engine_of(platform).ties(seen["ask"], seen["said"], TOKENS, unrest)
+        soak.counts["whole"] -= 1
+        soak.counts["unexplained" if seen["ties"] is None else "near tie" if seen["ties"] else "whole"] += 1
+        if seen["ties"] is None:
+            soak.unexplained.append(f"{seen['id']}: {seen['said']!r}, wanted {seen['wanted']!r}")
 
 
 def check_usage(home: Path, soak: Soak, ignored: int) -> list[str]:
@@ -243,6 +287,7 @@ async def soak_it(platform: OwnPlatform, minutes: float, callers: int, seed: int
             engine.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         await asyncio.to_thread(set_up, platform, providers)
         expected = await asyncio.to_thread(greedy, platform)
+        unrest = await asyncio.to_thread(near_ties.unrest, engine_of(platform), ASKS, TOKENS)
         soak, api = Soak(platform.url, platform.key), api_of(platform)
         await asyncio.sleep(2)
         descriptors, memory = api.num_fds(), api.memory_info().rss
@@ -263,6 +308,7 @@ async def soak_it(platform: OwnPlatform, minutes: float, callers: int, seed: int
         await asyncio.gather(*tasks)
         killed = await kills
         await asyncio.sleep(5)
+        await asyncio.to_thread(judge_differing, platform, soak, unrest)
         requests = sum(soak.counts.values())
         attempts = sum(engine.count for engine in providers.values())
         metrics = await asyncio.to_thread(lambda: platform.client().get("/../metrics", cast_to=str))
@@ -274,6 +320,8 @@ async def soak_it(platform: OwnPlatform, minutes: float, callers: int, seed: int
             "outcomes": dict(soak.counts),
             "refusals": dict(soak.refusals),
             "unexplained": soak.unexplained[:20],
+            "unrest": unrest,
+            "differing": soak.differing[:50],
             "usage_rows_wrong": wrong[:20],
             "usage_rows_wrong_count": len(wrong),
             "slowest_s": round(soak.slowest_s, 2),

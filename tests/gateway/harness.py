@@ -141,6 +141,8 @@ async def running_api(
             for connection in list(server.server_state.connections):
                 connection.shutdown()
             await asyncio.gather(serving, return_exceptions=True)
+            if app.request_log is not None:
+                app.request_log.close()
             await gateway.stop()
             journal.close()
             database.close()
