@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx
 import psutil
 from aiohttp import web
 from tests.gateway.engine import WORDS, Engine
@@ -237,6 +238,16 @@ def engine_of(platform: OwnPlatform) -> near_ties.Engine:
     return near_ties.Engine(url)
 
 
+def measure_unrest(platform: OwnPlatform) -> float:
+    """How far log probabilities move. A deployment that has just changed may still be exchanging its engines."""
+    for _ in range(10):
+        try:
+            return near_ties.unrest(engine_of(platform), ASKS, TOKENS)
+        except httpx.TransportError:
+            time.sleep(3)
+    raise SystemExit("no engine stays")
+
+
 def judge_differing(platform: OwnPlatform, soak: Soak, unrest: float) -> None:
     """What came of the answers with other words: near ties, or unexplained. The engine must be at rest."""
     lines = (
@@ -287,7 +298,7 @@ async def soak_it(platform: OwnPlatform, minutes: float, callers: int, seed: int
             engine.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         await asyncio.to_thread(set_up, platform, providers)
         expected = await asyncio.to_thread(greedy, platform)
-        unrest = await asyncio.to_thread(near_ties.unrest, engine_of(platform), ASKS, TOKENS)
+        unrest = await asyncio.to_thread(measure_unrest, platform)
         soak, api = Soak(platform.url, platform.key), api_of(platform)
         await asyncio.sleep(2)
         descriptors, memory = api.num_fds(), api.memory_info().rss

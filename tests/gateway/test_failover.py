@@ -14,6 +14,7 @@ from tests.gateway.engine import FIRST_WORD, WORDS, running_engine
 from tests.gateway.harness import QUESTION, running_api
 
 from argosy.gateway import Deadlines
+from argosy.gateway.health import RetryBudget
 
 TEXT = "".join(WORDS)
 KEY = "sk-of-the-provider-0123"
@@ -118,11 +119,11 @@ async def test_a_providers_answer_that_breaks_never_ends_as_if_it_were_whole(pai
 async def test_a_whole_answer_that_never_comes_ends_in_time(pair, stream):
     await route(pair, [{"model": "primary"}], deadlines={"first_token": 0.3, "total": 0.5})
     pair.primary.plan = ["hang"]
-    started = asyncio.get_running_loop().time()
-    with pytest.raises(openai.InternalServerError) as error:
+    with pytest.raises(
+        openai.InternalServerError
+    ) as error:  # the engine would hang for a minute, the client waits 10 s
         await ask(pair, stream)
     assert error.value.code == "engine_timeout"
-    assert asyncio.get_running_loop().time() - started < 3.0
     await pair.settled(0)
 
 
@@ -218,11 +219,18 @@ async def test_a_half_open_circuit_lets_one_request_try_and_closes_when_it_is_we
 
 
 async def test_a_flapping_target_makes_no_storm(pair):
+    dispatch, now = pair.gateway._dispatch, [100.0]
+    dispatch.health.clock = lambda: now[0]
+    dispatch.budget = RetryBudget(lambda: now[0])
     pair.primary.plan = ["failure", ""] * 500
-    await asyncio.gather(*(several(pair, 25) for _ in range(16)))
+    for _ in range(4):
+        await asyncio.gather(*(several(pair, 5) for _ in range(20)))
+        now[0] += 1.0
     events = await pair.settled(400)
     extra = len(pair.primary.bodies) + len(pair.backup.bodies) - 400
-    assert 0 < extra <= 40 + 50  # a tenth, and what is saved for a bad moment; half of them would have been 200
+    # It is trusted three times at most: at first, after 1 s and after 2 s more. Each time it fails five times until its
+    # circuit is open, and with half of those that are on their way then. Half of all would have been 200.
+    assert 0 < extra <= 3 * (5 + 20 // 2)
     assert sum(event.attempts for event in events) == 400 + extra
 
 
@@ -374,13 +382,13 @@ async def test_an_answer_under_a_schema_is_not_carried_on(replicas):
 
 
 async def test_requests_that_the_only_engine_fails_on_do_not_shut_it_for_others(api):
+    api.gateway._dispatch.health.clock = lambda: 100.0  # a circuit that opens stays open
     api.engine.plan = ["failure"] * 6
     for _ in range(6):
         with pytest.raises(openai.InternalServerError):
             await api.ask()
-    began = asyncio.get_running_loop().time()
+    assert api.gateway._dispatch.health.open()
     assert (await api.ask()).choices[0].message.content == TEXT
-    assert asyncio.get_running_loop().time() - began < 4.0, "its circuit is open for 8 s"
 
 
 async def test_replicas_share_by_load(replicas):
@@ -409,7 +417,8 @@ async def test_an_engine_that_is_starting_is_waited_for_only_if_nobody_else_can_
         await offer(api, "other", other, PRICES)
         await api.client().post("/deployments", body={"model": "tiny", "engine": "echo"}, cast_to=dict)
         await route(api, [{"model": "tiny"}, {"model": "other", "priority": 1}])
-        routes = list(api.routes)
+        dispatch, routes = api.gateway._dispatch, list(api.routes)
+        dispatch._deadlines = replace(dispatch._deadlines, replica=20)
         api.route([replace(one, url="") for one in routes])
         assert (await ask(api))[1]["x-argosy-target"] == "other"
         await route(api, [{"model": "tiny"}])
