@@ -10,6 +10,7 @@ from typing import Any
 
 import openai
 import uvicorn
+from fastapi import APIRouter, FastAPI
 from tests.fresh import fresh_database
 from tests.gateway.engine import Engine, running_engine
 
@@ -95,6 +96,15 @@ def _configuration(tx: Any, given: list[Route]) -> Configuration:
     return replace(found, routes=[*given, *deployed_routes(tx)])
 
 
+def _routes(control: FastAPI) -> APIRouter:
+    """The first application's routes, for all: what they hold is made at their first use, and takes half a second."""
+    _SHARED.setdefault("routes", control.router)
+    return _SHARED["routes"]
+
+
+_SHARED: dict[str, APIRouter] = {}
+
+
 @contextlib.asynccontextmanager
 async def running_api(
     home: Path, deadlines: Deadlines | None = None, limits: DoorLimits | None = None
@@ -125,6 +135,7 @@ async def running_api(
         listener = socket.create_server(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         app = create_app(platform, gateway)
+        app.control.router = _routes(app.control)
         server = make_server(app, limits)
         await gateway.start()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
