@@ -49,8 +49,12 @@ def platform(processes: int, engine_url: str) -> Iterator[dict[str, Any]]:
             _until(lambda: client.post("/providers", body={**body, "private": True}, cast_to=object), APIError)
             body = {"model": "bench", "provider": "mock", "provider_model": "bench", "prices": _PRICES}
             client.post("/deployments", body=body, cast_to=object)
+            asked: Any = {"model": "bench", "messages": [{"role": "user", "content": "Hello"}]}
+            _until(lambda: client.chat.completions.create(**asked), APIError)
+            time.sleep(1)  # each process looks for a new model four times a second
             doors = [one for one in psutil.Process(running.pid).children() if "api" in one.cmdline()]
-            yield {"url": url, "key": key, "doors": doors, "all": [psutil.Process(running.pid)], "home": home}
+            doors.sort(key=lambda door: door.pid)  # as they were started
+            yield {"url": url, "key": key, "doors": doors, "root": psutil.Process(running.pid), "home": home}
         finally:
             running.terminate()
             running.wait()
@@ -69,7 +73,7 @@ def _until(look: Any, *failures: type[Exception]) -> Any:
 
 def pin(found: dict[str, Any]) -> None:
     """The first API process to core 0, everything else to core 1."""
-    root = found["all"][0]
+    root = found["root"]
     for one in [root, *root.children(recursive=True)]:
         core = 0 if one == found["doors"][0] else 1
         for thread in one.threads():
@@ -83,15 +87,16 @@ def cpu_s(door: psutil.Process) -> float:
     return times.user + times.system
 
 
-def answered(home: Path) -> list[int]:
-    """Requests so far by the log of each API process."""
-    logs = sorted((home / "logs").glob("api*.log"))
+def answered(found: dict[str, Any]) -> list[int]:
+    """Requests so far by the log of each API process, in the order of the processes."""
+    names = ["api", *(f"api-{number}" for number in range(2, len(found["doors"]) + 1))]
+    logs = [found["home"] / "logs" / f"{name}.log" for name in names]
     return [log.read_bytes().count(b'"event":"request"') for log in logs]
 
 
 async def one_round(found: dict[str, Any], seconds: float) -> dict[str, Any]:
     """One load, and what it took."""
-    before, count_before = [cpu_s(door) for door in found["doors"]], answered(found["home"])
+    before, count_before = [cpu_s(door) for door in found["doors"]], answered(found)
     loading = asyncio.ensure_future(load(found, False, CONNECTIONS, seconds))
     await asyncio.sleep(seconds / 2)
     port = int(found["url"].rsplit(":", 1)[1])
@@ -102,7 +107,7 @@ async def one_round(found: dict[str, Any], seconds: float) -> dict[str, Any]:
     told = await loading
     await asyncio.sleep(0.5)  # the logs and the journals are written out
     took = [cpu_s(door) - so_far for door, so_far in zip(found["doors"], before, strict=True)]
-    counts = [now - then for now, then in zip(answered(found["home"]), count_before, strict=True)]
+    counts = [now - then for now, then in zip(answered(found), count_before, strict=True)]
     return {
         **told,
         "cpu_us_per_request": round(sum(took) / sum(counts) * 1e6, 1),
