@@ -23,12 +23,9 @@ import asyncio
 import json
 import logging
 import random
-import sqlite3
 import sys
 import time
-from collections import Counter
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +39,7 @@ from argosy.demo.platform import STARTER, OwnPlatform, fresh_home
 from argosy.runtime import Database
 from argosy.serving import routes
 from bench import near_ties
+from bench.soak_outcomes import Soak, check_usage, judge, judge_differing
 
 FAULTS = [
     "drop", "hang", "failure", "busy", "limit", "bad key", "no model", "garbage", "empty body", "cut at once", "cut",
@@ -57,7 +55,6 @@ PATIENCE = {"first_token": 1.5, "stall": 1.5, "total": 6.0}
 ENGINE_PATIENCE = {"first_token": 20.0, "stall": 20.0, "total": 60.0}
 LATE_S = 3.0
 """Beyond a route's deadline, on a busy machine."""
-REFUSALS = {429, 502, 503}
 KILL_EVERY_S = 20.0
 
 
@@ -78,37 +75,6 @@ class Faulty(Engine):
         finally:
             for seen in (self.bodies, self.headers, self.paths):
                 seen.clear()
-
-
-@dataclass
-class Soak:
-    """What came of it so far."""
-
-    url: str
-    key: str
-    outcomes: dict[str, str] = field(default_factory=dict)
-    """By request id: whole, told, refused or left."""
-    counts: Counter[str] = field(default_factory=Counter)
-    refusals: Counter[str] = field(default_factory=Counter)
-    """By the error's code."""
-    unexplained: list[str] = field(default_factory=list)
-    slowest_s: float = 0.0
-    differing: list[dict[str, Any]] = field(default_factory=list)
-    """Answers of the engine, told to be whole, whose words were not those of a quiet moment."""
-    of_engine: int = 0
-    """Answers that the engine is asked for now."""
-
-    def note(self, request_id: str | None, outcome: str, what: str, took_s: float) -> None:
-        """Count one outcome."""
-        self.counts[outcome] += 1
-        if outcome == "refused":
-            self.refusals[what] += 1
-        if request_id:
-            self.outcomes[request_id] = outcome
-        if outcome == "unexplained":
-            self.unexplained.append(f"{request_id}: {what}")
-        if outcome != "left":
-            self.slowest_s = max(self.slowest_s, took_s)
 
 
 async def one(soak: Soak, session: aiohttp.ClientSession, chance: random.Random, expected: dict[str, str]) -> None:
@@ -148,26 +114,6 @@ async def one(soak: Soak, session: aiohttp.ClientSession, chance: random.Random,
     finally:
         soak.of_engine -= model == "small"
     soak.note(request_id, outcome, what, time.monotonic() - began)
-
-
-def judge(status: int, stream: bool, said: bytes, wanted: str) -> tuple[str, str]:
-    """Which outcome it was, and what was wrong with one that is none; what it said, if that was other words."""
-    shown = f"{status} {said[-300:]!r}, wanted {wanted!r}"
-    try:
-        if status != 200:
-            error = json.loads(said)["error"]
-            return ("refused", error["code"]) if status in REFUSALS and error["code"] else ("unexplained", shown)
-        if not stream:
-            text = json.loads(said)["choices"][0]["message"]["content"]
-            return ("whole", "") if text == wanted else ("other words", text)
-        events = [line[6:] for line in said.decode().split("\n\n") if line.startswith("data: ")]
-        told = [json.loads(event) for event in events if event != "[DONE]"]
-        text = "".join(choice["delta"].get("content") or "" for one in told for choice in one.get("choices", ()))
-        if events[-1] == "[DONE]" and not any("error" in one for one in told):
-            return ("whole", "") if text == wanted else ("other words", text)
-        return ("told", "") if "error" in told[-1] and wanted.startswith(text) else ("unexplained", shown)
-    except (ValueError, KeyError, IndexError, TypeError):
-        return "unexplained", shown
 
 
 async def killing(api_pid: int, until: float, chance: random.Random) -> int:
@@ -248,39 +194,6 @@ def measure_unrest(platform: OwnPlatform) -> float:
     raise SystemExit("no engine stays")
 
 
-def judge_differing(platform: OwnPlatform, soak: Soak, unrest: float) -> None:
-    """What came of the answers with other words: near ties, or unexplained. The engine must be at rest."""
-    lines = (
-        json.loads(line) for line in platform.log.read_text().splitlines() if line.startswith('{"event":"request"')
-    )
-    resumed = {line["request_id"]: line["resumed"] for line in lines} if soak.differing else {}
-    for seen in soak.differing:
-        seen["carried_on"] = resumed.get(seen["id"])
-        seen["ties"] = engine_of(platform).ties(seen["ask"], seen["said"], TOKENS, unrest)
-        soak.counts["whole"] -= 1
-        soak.counts["unexplained" if seen["ties"] is None else "near tie" if seen["ties"] else "whole"] += 1
-        if seen["ties"] is None:
-            soak.unexplained.append(f"{seen['id']}: {seen['said']!r}, wanted {seen['wanted']!r}")
-
-
-def check_usage(home: Path, soak: Soak, ignored: int) -> list[str]:
-    """What the usage rows say otherwise than the outcomes. ``ignored`` rows are from before the soak."""
-    with sqlite3.connect(f"file:{home / 'argosy.sqlite'}?mode=ro", uri=True) as db:
-        rows = {row[0]: row[1:] for row in db.execute("SELECT id, outcome, completion_tokens FROM usage_events")}
-    wrong = []
-    for request_id, outcome in soak.outcomes.items():
-        row = rows.pop(request_id, None)
-        if outcome == "whole" and (row is None or row[0] != "complete" or row[1] < 1):
-            wrong.append(f"{request_id} was whole, its usage row is {row}")
-        if outcome == "told" and (row is None or row[0] != "upstream_cut"):
-            wrong.append(f"{request_id} was cut, its usage row is {row}")
-        if outcome == "refused" and row is not None:
-            wrong.append(f"{request_id} was refused, its usage row is {row}")
-    unknown = len(rows) - ignored
-    # Callers that left before the head arrived never learned their id.
-    return wrong + ([f"{unknown} usage rows of nobody"] if unknown > soak.counts["left"] else [])
-
-
 async def soak_it(platform: OwnPlatform, minutes: float, callers: int, seed: int) -> dict[str, Any]:
     """The whole of it."""
     chance = random.Random(seed)
@@ -319,7 +232,8 @@ async def soak_it(platform: OwnPlatform, minutes: float, callers: int, seed: int
         await asyncio.gather(*tasks)
         killed = await kills
         await asyncio.sleep(5)
-        await asyncio.to_thread(judge_differing, platform, soak, unrest)
+        logs, engine = platform.home / "logs", engine_of(platform)
+        await asyncio.to_thread(judge_differing, soak, engine, logs, TOKENS, unrest)
         requests = sum(soak.counts.values())
         attempts = sum(engine.count for engine in providers.values())
         metrics = await asyncio.to_thread(lambda: platform.client().get("/../metrics", cast_to=str))
