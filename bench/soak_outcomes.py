@@ -56,7 +56,9 @@ def judge(status: int, stream: bool, said: bytes, wanted: str) -> tuple[str, str
         events = [line[6:] for line in said.decode().split("\n\n") if line.startswith("data: ")]
         told = [json.loads(event) for event in events if event != "[DONE]"]
         text = "".join(choice["delta"].get("content") or "" for one in told for choice in one.get("choices", ()))
-        if events[-1] == "[DONE]" and not any("error" in one for one in told):
+        if events[-1] == "[DONE]":
+            if any("error" in one for one in told):
+                return "unexplained", shown
             return ("whole", "") if text == wanted else ("other words", text)
         return ("told", "") if "error" in told[-1] and wanted.startswith(text) else ("unexplained", shown)
     except (ValueError, KeyError, IndexError, TypeError):
