@@ -7,7 +7,6 @@ believed only where they spell what was delivered. An engine that cannot do this
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -78,7 +77,7 @@ async def by_tokens(relay: Relay, trip: Trip, engine_url: str) -> Request:
             body["logprobs"] = logprobs
     body["prompt"] = [token.id for token in found.tokens]
     encoded = msgspec.json.encode(body)
-    return replace(rest, kind=Kind.TEXT, body=encoded, told_as_chat=asked.kind is Kind.CHAT)
+    return msgspec.structs.replace(rest, kind=Kind.TEXT, body=encoded, told_as_chat=asked.kind is Kind.CHAT)
 
 
 async def _ask(relay: Relay, url: str, body: bytes, shape: type[T]) -> T:
