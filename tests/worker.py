@@ -31,7 +31,7 @@ class WorkerThread:
         return time.monotonic() - clock
 
 
-def wait_until(look: Callable[[], T], good: Callable[[T], bool] = bool, timeout_s: float = 20) -> T:
+def wait_until(look: Callable[[], T], good: Callable[[T], bool] = bool, timeout_s: float = 60) -> T:
     """What ``look`` gives once it is ``good``. Raises AssertionError if that takes too long."""
     deadline = time.monotonic() + timeout_s
     while not good(seen := look()):

@@ -160,7 +160,7 @@ class Yard:
         """Seconds that it took."""
         return self._worker.stop()
 
-    def end_of(self, batch: Batch, timeout_s: float = 20) -> Batch:
+    def end_of(self, batch: Batch, timeout_s: float = 60) -> Batch:
         return wait_until(lambda: self.batch(batch.id), lambda seen: seen.status in ENDED, timeout_s)
 
 

@@ -80,7 +80,7 @@ class Harbour:
         """Seconds that it took."""
         return self._worker.stop()
 
-    def wait_for(self, job_id: str, *statuses: str, timeout_s: float = 20) -> Job:
+    def wait_for(self, job_id: str, *statuses: str, timeout_s: float = 60) -> Job:
         return wait_until(lambda: self.job(job_id), lambda job: job.status in statuses, timeout_s)
 
     def end_of(self, job_id: str) -> Job:
