@@ -92,6 +92,12 @@ def gateway(to: Path) -> None:
     to.write_text(run("bench/gateway_overhead.py", *size, *(["--peers"] if chosen().peers else []), capture=True))
 
 
+def scaling(to: Path) -> None:
+    """One API process and two on one port, and the CPU time of a request in each."""
+    size = ["--seconds", "2", "--rounds", "1"] if chosen().quick else []
+    to.write_text(run("bench/scaling.py", *size, capture=True))
+
+
 def soak(to: Path) -> None:
     """Half an hour of mixed faults, every outcome explained."""
     run("-m", "bench.soak", "--minutes", "2" if chosen().quick else "30", "--to", str(to))
@@ -117,6 +123,7 @@ PARTS: dict[str, Callable[[Path], None]] = {
     "fleet": fleet,
     "engine": engine,
     "gateway": gateway,
+    "scaling": scaling,
     "soak": soak,
     "journal": journal,
     "batches": batches,

@@ -198,6 +198,7 @@ def soak(found: dict[str, Any]) -> str:
         ["usage rows that say otherwise", "0", f"**{wrong}**"],
         ["requests in flight afterwards", "0", f"{found['in_flight_after']:.0f}"],
         ["whole answers", "", f"{counts.get('whole', 0)}"],
+        ["explained: near ties of the engine", "", f"{counts.get('near tie', 0)}"],
         ["refused, all targets having failed", "", f"{counts.get('refused', 0)}"],
         ["told in the stream that it broke", "", f"{counts.get('told', 0)}"],
         ["left by the caller", "", f"{counts.get('left', 0)}"],
@@ -251,6 +252,36 @@ def _gateway_targets(found: dict[str, Any]) -> str:
     return _table(["figure", "asked", "measured"], rows)
 
 
+def scaling(found: dict[str, Any]) -> str:
+    """One API process and more on one port."""
+    counts = sorted((name for name in found if name.isdigit()), key=int)
+    one = found[counts[0]]["cpu_us_per_request"]
+    rows = []
+    for name in counts:
+        of, last = found[name], found[name]["rounds"][-1]
+        rows.append(
+            [
+                name,
+                f"{of['requests_per_s']:.0f}",
+                f"{of['cpu_us_per_request']:.0f} µs",
+                f"**{one / of['cpu_us_per_request']:.2f}**",
+                " / ".join(map(str, last["connections"])),
+                " / ".join(map(str, last["requests"])),
+            ]
+        )
+    head = [
+        "API processes", "requests/s here", "CPU time of a request", "efficiency (1: n cores serve n times as many)",
+        "connections of each", "requests of each, last round",
+    ]  # fmt: skip
+    about = (
+        f"`argosy up` with ARGOSY_API_PROCESSES, {found['connections']} connections, a canned provider. This machine "
+        f"has {found['cores']} cores: the first API process has one, and the second shares the other with the load "
+        "generator, the provider and the worker. So requests/s cannot double here. What can be told is whether a "
+        "request costs more CPU time where there are two; if it does not, throughput goes with the cores."
+    )
+    return "\n".join(["## Several API processes on one port", "", about, "", _table(head, rows), ""])
+
+
 def journal(found: list[dict[str, Any]]) -> str:
     """Durable intents."""
     lines = [f"- {', '.join(f'{name} {value}' for name, value in one.items())}" for one in found]
@@ -280,6 +311,7 @@ _PARTS = {
     "fleet": fleet,
     "engine": engine,
     "gateway": gateway,
+    "scaling": scaling,
     "soak": soak,
     "journal": journal,
     "batches": batches,

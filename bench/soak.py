@@ -7,12 +7,15 @@ suite, and two replicas of the starter model on llama.cpp, one of which is kille
 whole answers and streams, some leave in the middle, some read slowly. Each outcome is compared with what was promised:
 
 - whole: the very text that was to come, to its end;
+- near tie: greedy, with other words, of which each is the engine's first choice or closer to it than such a gap was
+  seen to move between an answer alone and one among others, in the beginning (near_ties.py); counted apart;
 - told: an error event at the end of a stream that had begun, and no [DONE];
 - refused: an HTTP error in OpenAI's shape, of a kind that says that all targets failed, within the route's deadline;
 - left: the caller went away on purpose.
 
-Everything else is unexplained. Afterwards each request has the usage row that its outcome asks for and no other one,
-nothing is in flight, and the API process has the descriptors that it began with.
+Everything else is unexplained. What the engine said otherwise is kept, with whether it was carried on and how many
+other answers there were at the time. Afterwards each request has the usage row that its outcome asks for and no other
+one, nothing is in flight, and the API process has the descriptors that it began with.
 """
 
 import argparse
@@ -20,21 +23,23 @@ import asyncio
 import json
 import logging
 import random
-import sqlite3
 import sys
 import time
-from collections import Counter
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx
 import psutil
 from aiohttp import web
 from tests.gateway.engine import WORDS, Engine
 
 from argosy.demo.platform import STARTER, OwnPlatform, fresh_home
+from argosy.runtime import Database
+from argosy.serving import routes
+from bench import near_ties
+from bench.soak_outcomes import Soak, check_usage, judge, judge_differing
 
 FAULTS = [
     "drop", "hang", "failure", "busy", "limit", "bad key", "no model", "garbage", "empty body", "cut at once", "cut",
@@ -43,12 +48,13 @@ FAULTS = [
 FAULTY = {"primary": 0.3, "backup": 0.02}
 """Share of requests that meet a fault."""
 TEXT = "".join(WORDS)
+TOKENS = 16
+"""Of an answer of the engine."""
 ASKS = ["Name a colour.", "Say something about the sea.", "What is two plus two?", "Write a short greeting."]
 PATIENCE = {"first_token": 1.5, "stall": 1.5, "total": 6.0}
 ENGINE_PATIENCE = {"first_token": 20.0, "stall": 20.0, "total": 60.0}
 LATE_S = 3.0
 """Beyond a route's deadline, on a busy machine."""
-REFUSALS = {429, 502, 503}
 KILL_EVERY_S = 20.0
 
 
@@ -71,33 +77,6 @@ class Faulty(Engine):
                 seen.clear()
 
 
-@dataclass
-class Soak:
-    """What came of it so far."""
-
-    url: str
-    key: str
-    outcomes: dict[str, str] = field(default_factory=dict)
-    """By request id: whole, told, refused or left."""
-    counts: Counter[str] = field(default_factory=Counter)
-    refusals: Counter[str] = field(default_factory=Counter)
-    """By the error's code."""
-    unexplained: list[str] = field(default_factory=list)
-    slowest_s: float = 0.0
-
-    def note(self, request_id: str | None, outcome: str, what: str, took_s: float) -> None:
-        """Count one outcome."""
-        self.counts[outcome] += 1
-        if outcome == "refused":
-            self.refusals[what] += 1
-        if request_id:
-            self.outcomes[request_id] = outcome
-        if outcome == "unexplained":
-            self.unexplained.append(f"{request_id}: {what}")
-        if outcome != "left":
-            self.slowest_s = max(self.slowest_s, took_s)
-
-
 async def one(soak: Soak, session: aiohttp.ClientSession, chance: random.Random, expected: dict[str, str]) -> None:
     """One request, looked at until its end."""
     model = chance.choice(["chat", "chat", "pair", "small"] if expected else ["chat", "pair"])
@@ -105,10 +84,12 @@ async def one(soak: Soak, session: aiohttp.ClientSession, chance: random.Random,
     stream, leaves, slow = chance.random() < 0.6, chance.random() < 0.05, chance.random() < 0.03
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": ask}], "stream": stream}
     if model == "small":
-        body |= {"temperature": 0, "max_tokens": 16}
+        body |= {"temperature": 0, "max_tokens": TOKENS}
     wanted = expected.get(ask, TEXT) if model == "small" else TEXT
     limit_s = (ENGINE_PATIENCE if model == "small" else PATIENCE)["total"] + LATE_S
     began, request_id, said = time.monotonic(), None, b""
+    soak.of_engine += model == "small"
+    beside = soak.of_engine - 1
     try:
         async with asyncio.timeout(limit_s), session.post(f"{soak.url}/v1/chat/completions", json=body) as answer:
             request_id = answer.headers.get("x-request-id")
@@ -120,33 +101,19 @@ async def one(soak: Soak, session: aiohttp.ClientSession, chance: random.Random,
                 if slow:
                     await asyncio.sleep(0.2)
         outcome, what = judge(answer.status, stream, said, wanted)
+        if outcome == "other words" and model == "small":
+            seen = {"id": request_id, "ask": ask, "stream": stream, "said": what, "wanted": wanted, "beside": beside}
+            soak.differing.append(seen)  # judged when the engine is alone again
+            return soak.note(request_id, "whole", "", time.monotonic() - began)
+        if outcome == "other words":
+            outcome, what = "unexplained", f"{model}: {what!r}, wanted {wanted!r}"
     except TimeoutError:
         outcome, what = "unexplained", f"{model}: no end within {limit_s} s after {said[-200:]!r}"
     except aiohttp.ClientError as error:
         outcome, what = "unexplained", f"{model}: {error!r} after {said[-200:]!r}"
+    finally:
+        soak.of_engine -= model == "small"
     soak.note(request_id, outcome, what, time.monotonic() - began)
-
-
-def judge(status: int, stream: bool, said: bytes, wanted: str) -> tuple[str, str]:
-    """Which outcome it was, and what was wrong with one that is none."""
-    shown = f"{status} {said[-300:]!r}, wanted {wanted!r}"
-    try:
-        if status != 200:
-            error = json.loads(said)["error"]
-            return ("refused", error["code"]) if status in REFUSALS and error["code"] else ("unexplained", shown)
-        if not stream:
-            text = json.loads(said)["choices"][0]["message"]["content"]
-            return ("whole", "") if text == wanted else ("unexplained", shown)
-        events = [line[6:] for line in said.decode().split("\n\n") if line.startswith("data: ")]
-        told = [json.loads(event) for event in events if event != "[DONE]"]
-        text = "".join(choice["delta"].get("content") or "" for one in told for choice in one.get("choices", ()))
-        if events[-1] == "[DONE]":
-            return (
-                ("whole", "") if text == wanted and not any("error" in one for one in told) else ("unexplained", shown)
-            )
-        return ("told", "") if "error" in told[-1] and wanted.startswith(text) else ("unexplained", shown)
-    except (ValueError, KeyError, IndexError, TypeError):
-        return "unexplained", shown
 
 
 async def killing(api_pid: int, until: float, chance: random.Random) -> int:
@@ -202,28 +169,29 @@ def greedy(platform: OwnPlatform) -> dict[str, str]:
     found = {}
     for ask in ASKS:
         answer = platform.client().chat.completions.create(
-            model=STARTER, messages=[{"role": "user", "content": ask}], temperature=0, max_tokens=16
+            model=STARTER, messages=[{"role": "user", "content": ask}], temperature=0, max_tokens=TOKENS
         )
         found[ask] = answer.choices[0].message.content or ""
     return found
 
 
-def check_usage(home: Path, soak: Soak, ignored: int) -> list[str]:
-    """What the usage rows say otherwise than the outcomes. ``ignored`` rows are from before the soak."""
-    with sqlite3.connect(f"file:{home / 'argosy.sqlite'}?mode=ro", uri=True) as db:
-        rows = {row[0]: row[1:] for row in db.execute("SELECT id, outcome, completion_tokens FROM usage_events")}
-    wrong = []
-    for request_id, outcome in soak.outcomes.items():
-        row = rows.pop(request_id, None)
-        if outcome == "whole" and (row is None or row[0] != "complete" or row[1] < 1):
-            wrong.append(f"{request_id} was whole, its usage row is {row}")
-        if outcome == "told" and (row is None or row[0] != "upstream_cut"):
-            wrong.append(f"{request_id} was cut, its usage row is {row}")
-        if outcome == "refused" and row is not None:
-            wrong.append(f"{request_id} was refused, its usage row is {row}")
-    unknown = len(rows) - ignored
-    # Callers that left before the head arrived never learned their id.
-    return wrong + ([f"{unknown} usage rows of nobody"] if unknown > soak.counts["left"] else [])
+def engine_of(platform: OwnPlatform) -> near_ties.Engine:
+    """One of the replicas of the starter model as it stands now."""
+    database = Database(f"sqlite:///{platform.home / 'argosy.sqlite'}")
+    with database.read() as tx:
+        url = next(route.url for route in routes(tx) if route.model == STARTER and route.url)
+    database.close()
+    return near_ties.Engine(url)
+
+
+def measure_unrest(platform: OwnPlatform) -> float:
+    """How far log probabilities move. A deployment that has just changed may still be exchanging its engines."""
+    for _ in range(10):
+        try:
+            return near_ties.unrest(engine_of(platform), ASKS, TOKENS)
+        except httpx.TransportError:
+            time.sleep(3)
+    raise SystemExit("no engine stays")
 
 
 async def soak_it(platform: OwnPlatform, minutes: float, callers: int, seed: int) -> dict[str, Any]:
@@ -243,6 +211,7 @@ async def soak_it(platform: OwnPlatform, minutes: float, callers: int, seed: int
             engine.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         await asyncio.to_thread(set_up, platform, providers)
         expected = await asyncio.to_thread(greedy, platform)
+        unrest = await asyncio.to_thread(measure_unrest, platform)
         soak, api = Soak(platform.url, platform.key), api_of(platform)
         await asyncio.sleep(2)
         descriptors, memory = api.num_fds(), api.memory_info().rss
@@ -263,6 +232,8 @@ async def soak_it(platform: OwnPlatform, minutes: float, callers: int, seed: int
         await asyncio.gather(*tasks)
         killed = await kills
         await asyncio.sleep(5)
+        logs, engine = platform.home / "logs", engine_of(platform)
+        await asyncio.to_thread(judge_differing, soak, engine, logs, TOKENS, unrest)
         requests = sum(soak.counts.values())
         attempts = sum(engine.count for engine in providers.values())
         metrics = await asyncio.to_thread(lambda: platform.client().get("/../metrics", cast_to=str))
@@ -274,6 +245,8 @@ async def soak_it(platform: OwnPlatform, minutes: float, callers: int, seed: int
             "outcomes": dict(soak.counts),
             "refusals": dict(soak.refusals),
             "unexplained": soak.unexplained[:20],
+            "unrest": unrest,
+            "differing": soak.differing[:50],
             "usage_rows_wrong": wrong[:20],
             "usage_rows_wrong_count": len(wrong),
             "slowest_s": round(soak.slowest_s, 2),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.fresh import fresh_database
 
 import argosy.app  # noqa: F401 (imports every package, and so registers every table, whichever tests run)
 from argosy.catalog import card, pull
@@ -41,8 +42,7 @@ def blobs(home: Path) -> Blobs:
 def database(request: pytest.FixtureRequest, home: Path) -> Iterator[Database]:
     """A fresh database with all tables: the test runs once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        opened = Database(f"sqlite:///{home / 'argosy.sqlite'}")
-        metadata.create_all(opened.engine)
+        opened = fresh_database(home / "argosy.sqlite")
         yield opened
         opened.close()
         return
@@ -83,6 +83,15 @@ def _starters_are_found_first(starter_gguf: Path, embedder_file: Path) -> Iterat
     """Platforms that the tests start take the starter models from there, and ask no network."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARGOSY_MODELS_PATH", str(starter_gguf.parents[1]))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_certificates(_starters_are_found_first: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nobody is asked here whom the known authorities certify, and to read all of theirs takes each client 0.05 s."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SSL_CERT_FILE", raising=False)
+        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("no-certificates")))
         yield
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.worker import WorkerThread, wait_until
 
 from argosy import batches, datasets, identity
 from argosy.batches import Batch, read_grant, store
@@ -105,8 +105,7 @@ class Yard:
             slug = identity.organization_of(tx, made.project_id).slug
             self.stranger = identity.create_project(tx, made.project_id, "stranger").id
         self.caller = Caller("key_1", made.project_id, made.organization_id, slug, frozenset({"inference"}))
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker = WorkerThread()
 
     def upload(self, content: bytes, project_id: str | None = None, purpose: str = "batch") -> str:
         digest, size = self.blobs.put([content])
@@ -155,29 +154,14 @@ class Yard:
         return batches.Batcher(self.settings, self.database, self.blobs, self.vault)
 
     def start_worker(self) -> None:
-        worker = Worker(self.database, Jobs(self.settings), self.batcher(), {})
-        self._stop.clear()
-        self._thread = threading.Thread(target=worker.run, args=(self._stop,))
-        self._thread.start()
+        self._worker.start(Worker(self.database, Jobs(self.settings), self.batcher(), {}))
 
     def stop_worker(self) -> float:
         """Seconds that it took."""
-        clock = time.monotonic()
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-        return time.monotonic() - clock
+        return self._worker.stop()
 
-    def end_of(self, batch: Batch, timeout_s: float = 20) -> Batch:
-        return until(lambda: self.batch(batch.id), lambda seen: seen.status in ENDED, timeout_s)
-
-
-def until(look: Callable[[], Any], good: Callable[[Any], bool] = bool, timeout_s: float = 20) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while not good(seen := look()):
-        assert time.monotonic() < deadline, f"still {seen}"
-        time.sleep(0.02)
-    return seen
+    def end_of(self, batch: Batch, timeout_s: float = 60) -> Batch:
+        return wait_until(lambda: self.batch(batch.id), lambda seen: seen.status in ENDED, timeout_s)
 
 
 @pytest.fixture

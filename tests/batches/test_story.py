@@ -5,7 +5,8 @@ import time
 
 import pytest
 from sqlalchemy.exc import OperationalError
-from tests.batches.conftest import USAGE, FakeApi, ask, until
+from tests.batches.conftest import USAGE, FakeApi, ask
+from tests.worker import wait_until
 
 from argosy import datasets
 from argosy.core import Invalid, NotFound
@@ -33,7 +34,7 @@ def test_every_line_is_answered_once_and_the_answers_become_a_file(yard):
     assert set(yard.api.asked.values()) == {1}
     assert 1 < yard.api.most_in_flight <= 4
     assert {headers["x-argosy-priority"] for headers in yard.api.headers} == {"batch"}
-    until(lambda: not (yard.settings.home / "batches" / batch.id).exists())
+    wait_until(lambda: not (yard.settings.home / "batches" / batch.id).exists())
 
 
 def test_a_file_with_mistakes_fails_with_all_of_them_and_nothing_is_asked(yard):
@@ -108,7 +109,7 @@ def test_a_model_that_is_away_holds_up_its_own_lines_only(yard):
     rows = [ask(n, body={"model": models[n % 2], "messages": [{"content": str(n)}]}) for n in range(40)]
     batch = yard.create(rows)
     yard.start_worker()
-    until(lambda: yard.batch(batch.id).completed == 20)
+    wait_until(lambda: yard.batch(batch.id).completed == 20)
     assert yard.batch(batch.id).status == "in_progress"
     away = False
     assert yard.end_of(batch).completed == 40
@@ -145,7 +146,7 @@ def test_a_cancelled_batch_keeps_what_was_answered_and_names_what_was_not(yard):
     yard.api.pause_s = 0.05
     batch = yard.create(200)
     yard.start_worker()
-    until(lambda: yard.batch(batch.id).completed >= 5)
+    wait_until(lambda: yard.batch(batch.id).completed >= 5)
     assert yard.cancel(batch).status == "cancelling"
     assert yard.cancel(batch).status in ("cancelling", "cancelled")
     batch = yard.end_of(batch)
@@ -172,7 +173,7 @@ def test_a_batch_whose_time_is_up_ends_with_what_there_is(yard):
     yard.api.pause_s = 0.05
     batch = yard.create(200)
     yard.start_worker()
-    until(lambda: yard.batch(batch.id).completed >= 5)
+    wait_until(lambda: yard.batch(batch.id).completed >= 5)
     let_expire(yard, batch)
     batch = yard.end_of(batch)
     assert (batch.status, batch.expired_at is not None) == ("expired", True)
@@ -192,7 +193,7 @@ def test_a_worker_that_stops_is_quick_and_the_next_one_asks_only_what_has_no_ans
     yard.api.pause_s = 0.05
     batch = yard.create(60)
     yard.start_worker()
-    until(lambda: yard.batch(batch.id).completed >= 8)
+    wait_until(lambda: yard.batch(batch.id).completed >= 8)
     assert yard.stop_worker() < 3
     assert yard.batch(batch.id).status == "in_progress"
     asked = sum(yard.api.asked.values())
@@ -210,7 +211,7 @@ def test_an_api_that_is_away_for_a_while_is_waited_for(yard, fake_api):
     fake_api.pause_s = 0.02
     batch = yard.create(200)
     yard.start_worker()
-    until(lambda: sum(fake_api.asked.values()) >= 20)
+    wait_until(lambda: sum(fake_api.asked.values()) >= 20)
     fake_api.stop()
     assert sum(fake_api.asked.values()) < 200
     again = FakeApi(int(fake_api.url.rpartition(":")[2]))
@@ -237,7 +238,7 @@ def test_a_database_that_is_away_for_a_while_stops_no_line(yard, monkeypatch):
     batch = yard.create(80)
     away.set()
     yard.start_worker()
-    until(lambda: noted and noted[-1] == 80)
+    wait_until(lambda: noted and noted[-1] == 80)
     assert yard.batch(batch.id).completed == 0
     assert yard.batch(batch.id).status in ("in_progress", "finalizing")
     away.clear()

@@ -52,12 +52,19 @@ async def test_intents_at_once_share_a_sync(parent: Path, monkeypatch: pytest.Mo
     journal.close()
 
 
+async def progress_of(journal: Journal, request_id: str) -> None:
+    """Wait until some progress of the request is on disk."""
+    async with asyncio.timeout(20):
+        while not any(isinstance(one, Progress) and one.id == request_id for one in on_disk(journal)):
+            await asyncio.sleep(0.005)
+
+
 async def test_progress_is_written_once_for_many_tokens(parent: Path) -> None:
     journal = Journal(parent)
     await journal.intent(METER.intent("req_1"))
     for count in range(1, 501):
         journal.progress("req_1", count)
-    await asyncio.sleep(0.2)
+    await progress_of(journal, "req_1")
     counts = [record.delivered_tokens for record in on_disk(journal) if isinstance(record, Progress)]
     assert counts == [500]
     journal.close()
@@ -92,7 +99,7 @@ async def test_a_segment_stays_while_one_of_its_requests_is_open(parent: Path) -
         journal.outcome(METER.event(f"req_{n:03d}"))
     journal.progress("req_slow", 12)
     journal.shipped(50)
-    await asyncio.sleep(0.15)
+    await progress_of(journal, "req_slow")
     kept = [record for record in on_disk(journal) if getattr(record, "id", "") == "req_slow"]
     assert [type(record) for record in kept] == [Intent, Progress]
     journal.close()

@@ -65,7 +65,7 @@ async def test_usage_is_posted_without_being_asked_for(database: Database, meter
     start = monotonic()
     while journal.unshipped:
         await asyncio.sleep(0.005)
-        assert monotonic() - start < 2
+        assert monotonic() - start < 20
     shipper.stop()
     journal.close()
 

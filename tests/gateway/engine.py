@@ -11,6 +11,8 @@ from typing import Any
 from aiohttp import web
 
 WORDS = ["Hello", ",", " world", "!"]
+FIRST_WORD = 100
+"""The token of the first word; the others' follow."""
 NAME = "/models/secret-path.gguf"
 
 
@@ -26,6 +28,8 @@ class Engine:
     """Requests whose connection was closed by the gateway before the answer was complete."""
     url: str = ""
     pause_s: float = 0.0
+    tokenizes: str = "well"
+    """How it answers what tokens a text has: "well", "not at all", or "otherwise", as if it said other tokens."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """One request."""
@@ -33,6 +37,10 @@ class Engine:
             body = json.loads(await request.read())
         except RecursionError:
             return web.json_response({"error": {"message": "too deep"}}, status=400)
+        if request.path in ("/apply-template", "/tokenize") and self.tokenizes != "not at all":
+            return web.json_response(self._tokens(body))
+        if request.path in ("/apply-template", "/tokenize"):
+            return web.json_response({"error": {"message": "File Not Found"}}, status=404)
         self.bodies.append(body)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         self.paths.append(request.path)
@@ -42,6 +50,14 @@ class Engine:
         except (asyncio.CancelledError, ConnectionResetError):
             self.cancelled += 1
             raise
+
+    def _tokens(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The prompt's are 31, and each word that it says is one."""
+        if "messages" in body:
+            return {"prompt": "<chat>"}
+        spaced = " " if self.tokenizes == "otherwise" else ""
+        said = [{"id": FIRST_WORD + WORDS.index(word), "piece": spaced + word} for word in body["content"][1:]]
+        return {"tokens": [{"id": 7, "piece": "p"}] * 31 + said}
 
     async def models(self, request: web.Request) -> web.Response:
         """As a provider lists its models."""
@@ -186,7 +202,7 @@ def _whole(chat: bool, text: str = "".join(WORDS)) -> dict[str, Any]:
 def _events(chat: bool, body: dict[str, Any]) -> list[dict[str, Any]]:
     """What llama.cpp sends: progress, the role, the words, the end, and usage (in the last choice of a text).
 
-    A last message of the assistant is carried on, as llama.cpp does.
+    A last message of the assistant is carried on, as llama.cpp does, and so are the tokens of a prompt.
     """
 
     def event(**members: Any) -> dict[str, Any]:
@@ -204,8 +220,10 @@ def _events(chat: bool, body: dict[str, Any]) -> list[dict[str, Any]]:
         if body.get("return_progress"):
             events.insert(0, event(**role, prompt_progress={"total": 31 + carried, "cache": 24, "processed": 31}))
         return [*events, event(**choice("stop", delta={})), event(usage=USAGE | usage)]
-    words = [event(**choice(text=word, logprobs=None)) for word in WORDS]
-    return [*words, event(**choice("stop", text="", logprobs=None), usage=USAGE)]
+    carried = len(body["prompt"]) - 31 if isinstance(body.get("prompt"), list) else 0
+    usage = {"prompt_tokens": 31 + carried, "completion_tokens": len(WORDS) - carried, "total_tokens": 35}
+    words = [event(**choice(text=word, logprobs=None)) for word in WORDS[carried:]]
+    return [*words, event(**choice("stop", text="", logprobs=None), usage=USAGE | usage)]
 
 
 async def _flood(response: web.StreamResponse, events: float) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import openai
 import uvicorn
+from fastapi import APIRouter, FastAPI
+from tests.fresh import fresh_database
 from tests.gateway.engine import Engine, running_engine
 
 from argosy.api import DoorLimits, Platform, create_app
@@ -23,7 +25,7 @@ from argosy.gateway.capture import Capture
 from argosy.gateway.routing import Configuration, read_configuration
 from argosy.identity import KeyRing, bootstrap, create_key, create_project
 from argosy.redaction.redactor import Redactor
-from argosy.runtime import Blobs, Database, bump_version, metadata, open_vault
+from argosy.runtime import Blobs, Database, bump_version, open_vault
 from argosy.serving import Route
 from argosy.serving import routes as deployed_routes
 
@@ -96,13 +98,21 @@ def _configuration(tx: Any, given: list[Route]) -> Configuration:
     return replace(found, routes=[*given, *deployed_routes(tx)])
 
 
+def _routes(control: FastAPI) -> APIRouter:
+    """The first application's routes, for all: what they hold is made at their first use, and takes half a second."""
+    _SHARED.setdefault("routes", control.router)
+    return _SHARED["routes"]
+
+
+_SHARED: dict[str, APIRouter] = {}
+
+
 @contextlib.asynccontextmanager
 async def running_api(
     home: Path, deadlines: Deadlines | None = None, limits: DoorLimits | None = None
 ) -> AsyncIterator[Api]:
     """The API on a free port, serving "tiny" for all, and one adapter for each of two projects."""
-    database = Database(f"sqlite:///{home / 'argosy.sqlite'}")
-    metadata.create_all(database.engine)
+    database = fresh_database(home / "argosy.sqlite")
     with database.write() as tx:
         first = bootstrap(tx)
         stranger = create_project(tx, first.project_id, "stranger")
@@ -128,6 +138,7 @@ async def running_api(
         listener = socket.create_server(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         app = create_app(platform, gateway)
+        app.control.router = _routes(app.control)
         server = make_server(app, limits)
         await gateway.start()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -138,8 +149,14 @@ async def running_api(
             whole = (url, engine, routes, database, gateway, journal, first.secret, other, first.project_id)
             yield Api(*whole, server, app.control.state.metrics)
         finally:
-            server.should_exit = server.force_exit = True
-            await serving
+            serving.cancel()  # when it is told to exit, it first waits for two tenths of a second
+            for listening in server.servers:
+                listening.close()
+            for connection in list(server.server_state.connections):
+                connection.shutdown()
+            await asyncio.gather(serving, return_exceptions=True)
+            if app.request_log is not None:
+                app.request_log.close()
             await gateway.stop()
             journal.close()
             database.close()

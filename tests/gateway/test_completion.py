@@ -188,7 +188,8 @@ async def test_a_request_that_loses_two_engines_is_given_up_and_costs_nothing(ap
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", ""])
 async def test_a_replica_that_comes_back_in_time_answers(api, url):
-    routes = list(api.routes)
+    dispatch, routes = api.gateway._dispatch, list(api.routes)
+    dispatch._deadlines = replace(dispatch._deadlines, replica=20)
     api.route([replace(route, url=url) for route in routes])
     asking = asyncio.create_task(api.ask())
     await asyncio.sleep(0.15)

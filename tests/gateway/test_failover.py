@@ -10,10 +10,11 @@ from dataclasses import replace
 import httpx
 import openai
 import pytest
-from tests.gateway.engine import WORDS, running_engine
+from tests.gateway.engine import FIRST_WORD, WORDS, running_engine
 from tests.gateway.harness import QUESTION, running_api
 
 from argosy.gateway import Deadlines
+from argosy.gateway.health import RetryBudget
 
 TEXT = "".join(WORDS)
 KEY = "sk-of-the-provider-0123"
@@ -118,11 +119,11 @@ async def test_a_providers_answer_that_breaks_never_ends_as_if_it_were_whole(pai
 async def test_a_whole_answer_that_never_comes_ends_in_time(pair, stream):
     await route(pair, [{"model": "primary"}], deadlines={"first_token": 0.3, "total": 0.5})
     pair.primary.plan = ["hang"]
-    started = asyncio.get_running_loop().time()
-    with pytest.raises(openai.InternalServerError) as error:
+    with pytest.raises(
+        openai.InternalServerError
+    ) as error:  # the engine would hang for a minute, the client waits 10 s
         await ask(pair, stream)
     assert error.value.code == "engine_timeout"
-    assert asyncio.get_running_loop().time() - started < 3.0
     await pair.settled(0)
 
 
@@ -218,11 +219,18 @@ async def test_a_half_open_circuit_lets_one_request_try_and_closes_when_it_is_we
 
 
 async def test_a_flapping_target_makes_no_storm(pair):
+    dispatch, now = pair.gateway._dispatch, [100.0]
+    dispatch.health.clock = lambda: now[0]
+    dispatch.budget = RetryBudget(lambda: now[0])
     pair.primary.plan = ["failure", ""] * 500
-    await asyncio.gather(*(several(pair, 25) for _ in range(16)))
+    for _ in range(4):
+        await asyncio.gather(*(several(pair, 5) for _ in range(20)))
+        now[0] += 1.0
     events = await pair.settled(400)
     extra = len(pair.primary.bodies) + len(pair.backup.bodies) - 400
-    assert 0 < extra <= 40 + 50  # a tenth, and what is saved for a bad moment; half of them would have been 200
+    # It is trusted three times at most: at first, after 1 s and after 2 s more. Each time it fails five times until its
+    # circuit is open, and with half of those that are on their way then. Half of all would have been 200.
+    assert 0 < extra <= 3 * (5 + 20 // 2)
     assert sum(event.attempts for event in events) == 400 + extra
 
 
@@ -293,30 +301,57 @@ async def replicas(api):
 
 @pytest.mark.parametrize("fault", ["cut", "stall", "error"])
 @pytest.mark.parametrize("limit", [None, 10])
-async def test_a_broken_stream_is_carried_on_by_the_other_replica(replicas, fault, limit):
-    await route_to_tiny(replicas)
-    replicas.engine.plan = replicas.second.plan = [fault]  # whichever is asked first
-    health = replicas.gateway._dispatch.health
-    health[replicas.second.url].latency_s = 5.0
-    replicas.second.plan = []
-    health[replicas.engine.url].latency_s = 0.001
-    lines = await raw_stream(replicas, {"stream_options": {"include_usage": True}, "max_tokens": limit})
+@pytest.mark.parametrize("tokenizes", ["well", "not at all", "otherwise"])
+async def test_a_broken_stream_is_carried_on_by_the_other_replica(replicas, fault, limit, tokenizes):
+    replicas.second.tokenizes = tokenizes
+    lines, carried = await carried_by_the_second(replicas, fault, max_tokens=limit)
     events = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
     said = [event["choices"][0]["delta"] for event in events if event["choices"]]
     assert "".join(delta.get("content") or "" for delta in said) == TEXT
     assert sum("role" in delta for delta in said) == 1, "its opening is told once"
-    assert len({event["id"] for event in events}) == 1
+    assert len({(event["id"], event["model"]) for event in events}) == 1
+    assert [event["choices"][0]["finish_reason"] for event in events if event["choices"]][-1] == "stop"
     assert lines[-1] == "data: [DONE]"
     usage = events[-1]["usage"]
     assert (usage["prompt_tokens"], usage["completion_tokens"]) == (31, 4)
-    [carried] = replicas.second.bodies
-    told = carried["messages"][-1]["content"]
-    assert told in ("Hello", "Hello,")  # events that came in one piece with an error are not told
-    assert carried.get("max_tokens") == (limit and limit - len(told.split(",")))
+    if tokenizes == "well":
+        told = carried["prompt"][31:]
+        assert told in ([FIRST_WORD], [FIRST_WORD, FIRST_WORD + 1])
+        assert carried["prompt"][:31] == [7] * 31
+        assert "messages" not in carried
+    else:  # events that came in one piece with an error are not told
+        told = {"Hello": [0], "Hello,": [0, 1]}[carried["messages"][-1]["content"]]
+    assert carried.get("max_tokens") == (limit and limit - len(told))
     [event] = await replicas.settled()
     assert (event.prompt_tokens, event.completion_tokens, event.attempts) == (31, 4, 2)
-    assert (event.outcome, event.estimated) == ("complete", False)
+    assert (event.outcome, event.estimated, event.kind) == ("complete", False, "chat.completion")
     assert replicas.gateway.resumed == 1
+
+
+async def carried_by_the_second(api, fault, **members):
+    """The lines of a stream that the first engine broke, and what the second was asked."""
+    await route_to_tiny(api)
+    api.engine.plan, api.second.plan = [fault], []
+    health = api.gateway._dispatch.health
+    health[api.second.url].latency_s, health[api.engine.url].latency_s = 5.0, 0.001
+    lines = await raw_stream(api, {"stream_options": {"include_usage": True}, **members})
+    [carried] = api.second.bodies
+    return lines, carried
+
+
+async def test_the_rest_by_tokens_is_asked_with_the_clients_wishes_and_nothing_of_the_chat(replicas):
+    wishes = {"temperature": 0.3, "seed": 5, "stop": ["x"], "logit_bias": {"5": 1}, "repeat_penalty": 1.1}
+    chat = {"logprobs": True, "top_logprobs": 2, "response_format": {"type": "text"}, "echo": True}
+    _, carried = await carried_by_the_second(replicas, "cut", **wishes, **chat)
+    assert wishes.items() <= carried.items()
+    assert carried["logprobs"] == 2
+    assert not {"top_logprobs", "response_format", "echo", "messages"} & carried.keys()
+
+
+async def test_what_is_seen_has_no_tokens_and_is_carried_on_by_text(replicas):
+    seen = [{"type": "text", "text": "What?"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]
+    _, carried = await carried_by_the_second(replicas, "cut", messages=[{"role": "user", "content": seen}])
+    assert carried["messages"][-1] == {"role": "assistant", "content": "Hello,"}
 
 
 async def route_to_tiny(api):
@@ -347,13 +382,13 @@ async def test_an_answer_under_a_schema_is_not_carried_on(replicas):
 
 
 async def test_requests_that_the_only_engine_fails_on_do_not_shut_it_for_others(api):
+    api.gateway._dispatch.health.clock = lambda: 100.0  # a circuit that opens stays open
     api.engine.plan = ["failure"] * 6
     for _ in range(6):
         with pytest.raises(openai.InternalServerError):
             await api.ask()
-    began = asyncio.get_running_loop().time()
+    assert api.gateway._dispatch.health.open()
     assert (await api.ask()).choices[0].message.content == TEXT
-    assert asyncio.get_running_loop().time() - began < 4.0, "its circuit is open for 8 s"
 
 
 async def test_replicas_share_by_load(replicas):
@@ -382,7 +417,8 @@ async def test_an_engine_that_is_starting_is_waited_for_only_if_nobody_else_can_
         await offer(api, "other", other, PRICES)
         await api.client().post("/deployments", body={"model": "tiny", "engine": "echo"}, cast_to=dict)
         await route(api, [{"model": "tiny"}, {"model": "other", "priority": 1}])
-        routes = list(api.routes)
+        dispatch, routes = api.gateway._dispatch, list(api.routes)
+        dispatch._deadlines = replace(dispatch._deadlines, replica=20)
         api.route([replace(one, url="") for one in routes])
         assert (await ask(api))[1]["x-argosy-target"] == "other"
         await route(api, [{"model": "tiny"}])

@@ -36,7 +36,7 @@ class Peer:
     async def gone(self) -> bool:
         """Wait until the client has closed the connection; False if it sends something instead."""
         with contextlib.suppress(ConnectionError):
-            return not await asyncio.wait_for(self.reader.read(1), 2)
+            return not await asyncio.wait_for(self.reader.read(1), 20)
         return True
 
 

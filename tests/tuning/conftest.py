@@ -1,12 +1,10 @@
 import json
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from tests.tuning.fakes import BASE, FAKE_TRAINER, FakeEngines
+from tests.worker import WorkerThread, wait_until
 
 from argosy import datasets, identity, tuning
 from argosy.core import Settings
@@ -16,8 +14,6 @@ from argosy.runtime.jobs import Jobs
 from argosy.runtime.processes import birth
 from argosy.tuning import store
 from argosy.tuning.store import Job
-
-T = TypeVar("T")
 
 
 class Harbour:
@@ -33,8 +29,7 @@ class Harbour:
             slug = identity.organization_of(tx, made.project_id).slug
         scopes = frozenset({"tuning"})
         self.caller = Caller("key_1", made.project_id, made.organization_id, slug, scopes)
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker = WorkerThread()
 
     def upload(self, rows: int = 12, content: bytes | None = None) -> str:
         lines = [
@@ -79,31 +74,17 @@ class Harbour:
     def start_worker(self, chores: Mapping[str, tuning.Chore] | None = None) -> None:
         tuner = self.make_tuner()
         worker = tuning.Worker(self.database, Jobs(self.settings), tuner, chores or {})
-        self._stop.clear()
-        self._thread = threading.Thread(target=worker.run, args=(self._stop,))
-        self._thread.start()
+        self._worker.start(worker)
 
     def stop_worker(self) -> float:
         """Seconds that it took."""
-        clock = time.monotonic()
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-        return time.monotonic() - clock
+        return self._worker.stop()
 
-    def wait_for(self, job_id: str, *statuses: str, timeout_s: float = 20) -> Job:
+    def wait_for(self, job_id: str, *statuses: str, timeout_s: float = 60) -> Job:
         return wait_until(lambda: self.job(job_id), lambda job: job.status in statuses, timeout_s)
 
     def end_of(self, job_id: str) -> Job:
         return self.wait_for(job_id, "succeeded", "failed", "cancelled")
-
-
-def wait_until(look: Callable[[], T], good: Callable[[T], bool], timeout_s: float = 20) -> T:
-    deadline = time.monotonic() + timeout_s
-    while not good(seen := look()):
-        assert time.monotonic() < deadline, f"still {seen}"
-        time.sleep(0.02)
-    return seen
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import openai
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
-from tests.tuning.conftest import wait_until
 from tests.tuning.fake_trainer import Misdeed
 from tests.tuning.fakes import BASE
 from tests.tuning.test_story import ONE_DATABASE
+from tests.worker import wait_until
 
 from argosy import catalog, identity
 from argosy.api.context import Platform

@@ -3,8 +3,8 @@ import io
 
 import pytest
 from sqlalchemy.exc import OperationalError
-from tests.tuning.conftest import wait_until
 from tests.tuning.fake_trainer import Misdeed
+from tests.worker import wait_until
 
 from argosy import billing, catalog, datasets
 from argosy.core import NotFound, OutOfSpace
@@ -141,7 +141,7 @@ def test_cancelling_ends_the_trainer_and_nothing_is_charged(harbour):
     wait_until(lambda: steps(harbour, job_id), lambda seen: len(seen) >= 6)
     job = harbour.cancel(job_id)
     pid = int((harbour.settings.home / "tuning" / job_id / "trainer.pid").read_text().split()[0])
-    wait_until(lambda: harbour.is_alive(pid), lambda alive: not alive, 2)
+    wait_until(lambda: harbour.is_alive(pid), lambda alive: not alive)
     seen = steps(harbour, job_id)
     kept = wait_until(lambda: checkpoints(harbour, job_id), lambda found: found[0].blob is not None)
     assert kept[0].step == 5, "a cancelled job keeps its last checkpoints"

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.tuning.conftest import wait_until
 from tests.tuning.fake_trainer import Misdeed
 from tests.tuning.test_story import ONE_DATABASE, owed, steps
+from tests.worker import wait_until
 
 from argosy import billing
 from argosy.runtime import seconds_since_beat
@@ -43,7 +43,7 @@ def test_a_killed_worker_takes_its_trainer_along_and_the_next_one_goes_on(harbou
     worker.kill()
     worker.wait()
     pid = trainer_of(harbour, job_id)
-    wait_until(lambda: harbour.is_alive(pid), lambda alive: not alive, 2)
+    wait_until(lambda: harbour.is_alive(pid), lambda alive: not alive)
     assert harbour.job(job_id).status == "running"
     process()
     assert harbour.end_of(job_id).status == "succeeded"

@@ -28,6 +28,8 @@ def shape_of(request: Request, request_id: str, part: int) -> Shape:
     steps: list[Transform] = []
     if request.text_logprobs:
         steps.append(with_text_logprobs)
+    if request.told_as_chat:
+        steps.append(as_chat)
     if request.call:
         steps.append(as_calls)
     if several:
@@ -65,6 +67,16 @@ def whole(body: bytes, request: Request, request_id: str, part: int) -> tuple[by
     for old, new in pairs or ():
         body = body.replace(old, new, 1)
     return body, read_usage(answer.usage)
+
+
+def as_chat(event: dict[str, Any]) -> dict[str, Any]:
+    """An event of a text completion as the event of a chat."""
+    choices = []
+    for choice in event.get("choices", ()):
+        text = choice.get("text")
+        rest = {name: value for name, value in choice.items() if name != "text"}
+        choices.append({**rest, "delta": {"content": text} if text else {}})
+    return {**event, "object": "chat.completion.chunk", "choices": choices}
 
 
 def fold(bodies: Sequence[bytes], usage: Usage) -> bytes:

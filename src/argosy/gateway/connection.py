@@ -22,6 +22,8 @@ WAITING_BYTES_MAX = 256 << 10
 BODY_BYTES_MAX = 256 << 20
 """A whole answer may not be longer: 2048 embeddings of 8192 numbers fit."""
 _COPIED_BYTES_MAX = 64 << 10
+CLOSES_S = 0.003
+"""Within this time after a stream a peer closes that does so: llama.cpp, which says that it keeps the connection."""
 
 
 class NotReached(Exception):
@@ -254,7 +256,10 @@ class Connection(asyncio.Protocol):
             response.paused = False
             self.transport.resume_reading()
         if self._keeps and not self.transport.is_closing() and not self.transport.get_write_buffer_size():
-            self._released(self)
+            if response.header(b"content-length") is None:
+                self.loop.call_later(CLOSES_S, self._released, self)
+            else:
+                self._released(self)
         else:
             self.transport.close()
 

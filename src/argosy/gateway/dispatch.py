@@ -15,6 +15,7 @@ from argosy.gateway.admission import Admission, Slot
 from argosy.gateway.answers import shape_of, whole
 from argosy.gateway.continuation import may_be_carried_on
 from argosy.gateway.events import EventStream, first_words
+from argosy.gateway.exact import by_tokens
 from argosy.gateway.health import HealthTable, RetryBudget
 from argosy.gateway.relay import AskedToWait, Deadlines, Lost, NotReached, Relay, Response
 from argosy.gateway.requests import Request
@@ -158,11 +159,11 @@ class Dispatch:
         trial = health.begin()
         try:
             until = min(begun_at + wait, give_up_at)
-            async with (
-                asyncio.timeout_at(until) if patience else _NO_LIMIT as limit,
-                self._posted(trip.request, offer, trip.index, trip.trace_headers) as response,
-            ):
-                return await attempt(trip, response, came)
+            async with asyncio.timeout_at(until) if patience else _NO_LIMIT as limit:
+                if trip.part.resumed and not offer.route.provider:
+                    trip.request = await by_tokens(self._relay, trip, offer.route.url)
+                async with self._posted(trip.request, offer, trip.index, trip.trace_headers) as response:
+                    return await attempt(trip, response, came)
         except TimeoutError:
             health.failed(trial, self.health.clock())
             raise _too_late() from None

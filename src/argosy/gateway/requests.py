@@ -68,6 +68,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     """One of `argosy.gateway.cache.MODES`; empty if the project's own is meant."""
     capture: bool = False
     """Whether it is kept with its answer, for feedback."""
+    told_as_chat: bool = False
+    """A text completion whose events go out as those of a chat: the rest of a chat's answer."""
 
     @property
     def parts(self) -> int:

@@ -1,6 +1,6 @@
 """Good requests to spoil."""
 
-import time
+import asyncio
 
 from tests.api.raw import wire
 
@@ -17,11 +17,9 @@ GOOD = {
 
 async def refused(api, data, status=400):
     """One answer to these bytes, which is a refusal and comes at once."""
-    started = time.perf_counter()
-    async with wire(api.url) as line:
+    async with asyncio.timeout(20), wire(api.url) as line:
         await line.send(data)
         said = await line.said()
-    assert time.perf_counter() - started < 2
     assert said.status == status, said
     assert said.error["message"]
     return said.error

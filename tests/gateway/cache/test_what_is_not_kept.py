@@ -163,7 +163,8 @@ async def test_a_project_empties_its_own_and_says_what_holds(api, ask):
 async def test_what_was_under_way_when_it_was_emptied_does_not_come_back(api, ask):
     api.engine.pause_s = 0.2
     asking = asyncio.create_task(ask())
-    await asyncio.sleep(0.1)
+    while not api.engine.bodies:
+        await asyncio.sleep(0.001)
     await asyncio.to_thread(api.gateway.cache.empty, api.project_id)
     assert (await asking).cache == "miss"
     assert api.gateway.cache.size(api.project_id) == (0, 0)

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 from sqlalchemy import event
+from tests.fresh import fresh_database
 from tests.gateway.limits.test_window import most_in_a_window
 
 from argosy.core import Invalid, RateLimited, Unavailable
@@ -13,7 +14,6 @@ from argosy.gateway.limits import RateLimits, put_limit, remove_limit
 from argosy.gateway.limits.window import SECOND_US
 from argosy.gateway.requests import Kind, parse
 from argosy.identity import Caller, bootstrap
-from argosy.runtime import Database, metadata
 
 START_US = 1_800_000_000 * SECOND_US
 
@@ -59,8 +59,7 @@ def each(database):
 
 @pytest.fixture
 def scene(home):
-    database = Database(f"sqlite:///{home / 'argosy.sqlite'}")
-    metadata.create_all(database.engine)
+    database = fresh_database(home / "argosy.sqlite")
     yield Scene(database)
     database.close()
 

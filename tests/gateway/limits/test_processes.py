@@ -6,9 +6,10 @@ import subprocess
 import sys
 import time
 
+from tests.fresh import fresh_database
+
 from argosy.gateway.limits import put_limit
 from argosy.identity import bootstrap
-from argosy.runtime import Database, metadata
 
 PROCESS = """
 import asyncio, json, sys
@@ -50,8 +51,7 @@ asyncio.run(main())
 
 
 def test_real_processes_let_no_more_through_than_the_limit_when_one_is_killed(home):
-    database = Database(f"sqlite:///{home / 'argosy.sqlite'}")
-    metadata.create_all(database.engine)
+    database = fresh_database(home / "argosy.sqlite")
     with database.write() as tx:
         project_id = bootstrap(tx).project_id
         put_limit(tx, project_id, "project", "", 300, None)
