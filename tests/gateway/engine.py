@@ -24,6 +24,9 @@ class Engine:
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    aside_plan: list[str] = field(default_factory=list)
+    """The same for questions about its template and tokens, which are kept apart."""
+    asides: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     cancelled: int = 0
     """Requests whose connection was closed by the gateway before the answer was complete."""
     url: str = ""
@@ -37,10 +40,11 @@ class Engine:
             body = json.loads(await request.read())
         except RecursionError:
             return web.json_response({"error": {"message": "too deep"}}, status=400)
-        if request.path in ("/apply-template", "/tokenize") and self.tokenizes != "not at all":
-            return web.json_response(self._tokens(body))
         if request.path in ("/apply-template", "/tokenize"):
-            return web.json_response({"error": {"message": "File Not Found"}}, status=404)
+            self.asides.append((request.path, body))
+            if self.tokenizes == "not at all":
+                return web.json_response({"error": {"message": "File Not Found"}}, status=404)
+            return await self._answer(request, body, self.aside_plan.pop(0) if self.aside_plan else "")
         self.bodies.append(body)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         self.paths.append(request.path)
@@ -52,9 +56,11 @@ class Engine:
             raise
 
     def _tokens(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The prompt's are 31, and each word that it says is one."""
+        """Each word of a text is a token. In a list, the prompt's are 31, and each piece that it says is one."""
         if "messages" in body:
-            return {"prompt": "<chat>"}
+            return {"prompt": " ".join(message["content"] for message in body["messages"])}
+        if isinstance(body["content"], str):
+            return {"tokens": list(range(len(body["content"].split())))}
         spaced = " " if self.tokenizes == "otherwise" else ""
         said = [{"id": FIRST_WORD + WORDS.index(word), "piece": spaced + word} for word in body["content"][1:]]
         return {"tokens": [{"id": 7, "piece": "p"}] * 31 + said}
@@ -77,10 +83,8 @@ class Engine:
             return web.Response(body=b"", content_type="application/json")
         if fault == "garbage":
             return web.Response(body=b"<html>oops</html>", content_type="text/html")
-        if request.path == "/apply-template":
-            return web.json_response({"prompt": " ".join(m["content"] for m in body["messages"])})
-        if request.path == "/tokenize":
-            return web.json_response({"tokens": list(range(len(body["content"].split())))})
+        if request.path in ("/apply-template", "/tokenize"):
+            return web.json_response(self._tokens(body))
         if request.path.endswith("/count_tokens"):
             return web.json_response({"input_tokens": 42})
         if "input" in body or "documents" in body:

@@ -30,9 +30,9 @@ from argosy.core import Unavailable, now_us
 
 TICK_S = 0.05
 """Outcomes are synced and progress is written this often."""
-CROWD_S = 0.001
-"""While several requests come at once, syncs begin this far apart, so that each serves several: a sync costs as much as
-the rest of a request. The engine works meanwhile; a request that comes alone never waits."""
+CROWD, CROWD_S = 8, 0.002
+"""While so many requests are under way, syncs begin this far apart, so that each serves several: a sync costs a third of
+a request. The engines work meanwhile; where few requests come at once, none ever waits."""
 SEGMENT_BYTES = 8 << 20
 JOURNAL_BYTES_MAX = 256 << 20
 """While the database is down: about half a million requests."""
@@ -105,6 +105,7 @@ class Journal:
         self._progress: dict[str, int] = {}
         self._unshipped: deque[UsageEvent] = deque()
         self._dirty = self._idle = self._closing = self._broken = False
+        self._under_way = 0
         self.outcome_count = 0
         """Outcomes given so far: a mark that `Shipper.flush` waits for."""
         self._sync_folder()
@@ -123,6 +124,7 @@ class Journal:
                 self._unwritten.append(encode(intent))
                 if self._full and (refused := self._write_intents()):
                     raise refused
+                self._under_way += not self._segments.holds(intent.id)
                 self._segments.hold(intent.id)
                 group = self._waiting.get(loop)
                 if group is None:
@@ -150,6 +152,7 @@ class Journal:
             if self._write(frame):
                 self._segments.hold(event.id, only=True)
             self._unshipped.append(event)
+            self._under_way -= 1
             self.outcome_count += 1
         if self._idle:
             self._wake.set()
@@ -160,6 +163,7 @@ class Journal:
         with self._lock:
             self._progress.pop(id_, None)
             self._write(frame)
+            self._under_way -= self._segments.holds(id_)
             self._segments.release(id_)
 
     def take(self, limit: int) -> list[UsageEvent]:
@@ -242,14 +246,13 @@ class Journal:
             if not self._waiting and not self._closing:
                 self._wake.wait(_RETRY_S if self._broken else TICK_S)
             began = time.monotonic()
-            if self._settle() > 1 and not self._closing:
+            self._settle()
+            if self._under_way >= CROWD and not self._closing:
                 time.sleep(max(0.0, began + CROWD_S - time.monotonic()))
         self._settle()
 
-    def _settle(self) -> int:
-        """Write progress, sync, and tell those who wait: how many did. Goes on in a new segment when this one is full
-        or failed.
-        """
+    def _settle(self) -> None:
+        """Write progress, sync, and tell those who wait. Goes on in a new segment when this one is full or failed."""
         self._wake.clear()  # first: whoever rang until now is among those whom the next line takes
         with self._lock:
             self._write_progress()
@@ -261,7 +264,6 @@ class Journal:
         if self._broken or self._segments.size >= self._segment_bytes:
             self._rotate()
         self._answer(waiting.values(), failure or unwritten)
-        return sum(len(group.ids) for group in waiting.values())
 
     def _write_progress(self) -> None:
         counts, self._progress = self._progress, {}

@@ -29,8 +29,8 @@ async def offer(api, company, name):
 
 async def test_the_engine_counts_what_it_would_be_asked(api):
     assert await count(api, system="Be brief") == 6
-    template, tokens = api.engine.bodies
-    assert api.engine.paths == ["/apply-template", "/tokenize"]
+    (first, template), (second, tokens) = api.engine.asides
+    assert (first, second) == ("/apply-template", "/tokenize")
     assert template["messages"] == [{"role": "system", "content": "Be brief"}, *ASKED]
     assert template["lora"] == [{"id": 0, "scale": 0.0}, {"id": 1, "scale": 0.0}]
     assert tokens == {"content": "Be brief Say hello to them", "add_special": True, "parse_special": True}
@@ -38,7 +38,7 @@ async def test_the_engine_counts_what_it_would_be_asked(api):
 
 async def test_tools_are_counted_as_they_are_put_before_the_model(api):
     assert await count(api, tools=[TOOL]) > 10
-    assert "get_weather" in api.engine.bodies[0]["messages"][0]["content"]
+    assert "get_weather" in api.engine.asides[0][1]["messages"][0]["content"]
 
 
 async def test_it_is_no_use_and_costs_nothing(api):
@@ -57,7 +57,7 @@ async def test_a_key_is_asked_for_and_its_models_alone_are_there(api):
     with pytest.raises(anthropic.BadRequestError) as error:
         await count(api, messages=[{"role": "user", "content": [{"type": "image"}]}])
     assert error.value.body["error"]["details"]["param"] == "messages.0.content.0.type"
-    assert api.engine.bodies == []
+    assert api.engine.asides == []
 
 
 async def test_limits_on_requests_hold_for_it(api):
@@ -77,7 +77,7 @@ async def test_a_target_that_fails_leaves_it_to_the_next(api, fault):
         targets = [{"model": "tiny"}, {"model": "grand", "priority": 1}]
         await api.client().put("/routes/chat", body={"targets": targets}, cast_to=dict)
         api.gateway.refresh()
-        api.engine.plan = [fault]
+        api.engine.aside_plan = [fault]
         raw = await client(api).messages.with_raw_response.count_tokens(model="chat", messages=ASKED)
         assert ((await raw.parse()).input_tokens, raw.headers["x-argosy-target"]) == (42, "grand")
         raw = await client(api).messages.with_raw_response.count_tokens(model="chat", messages=ASKED)
@@ -86,7 +86,7 @@ async def test_a_target_that_fails_leaves_it_to_the_next(api, fault):
 
 @pytest.mark.parametrize("fault", ["failure", "loading", "garbage"])
 async def test_with_nobody_else_the_failure_is_told(api, fault):
-    api.engine.plan = [fault] * 999
+    api.engine.aside_plan = [fault] * 999
     with pytest.raises((anthropic.InternalServerError, anthropic.APIStatusError)) as error:
         await count(api)
     assert error.value.status_code >= 500
