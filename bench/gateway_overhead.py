@@ -163,6 +163,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             halves = [_half_load(engine, target, seconds, per_s) for _ in range(options.rounds)]
             found["half_load"] = {name: statistics.median(each[name] for each in halves) for name in halves[0]}
             found["memory_mb"] = memory(target, options.requests, per_s)
+            found["poster_mb"] = _resident_mb(target["poster"])
     return found
 
 

@@ -47,7 +47,8 @@ def main(engine_url: str) -> None:
         gateway = Gateway(database, keys, journal, table=table, tracing=open_tracing())
         app = create_app(Platform(Settings.read(home=home), database, Blobs(home / "blobs"), keys), gateway)
         listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
-        print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}", "key": secret}), flush=True)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        print(json.dumps({"url": url, "key": secret, "poster": poster.pid}), flush=True)
         os.dup2(os.open(home / "api.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
         shipper.start()
         try:

@@ -248,6 +248,7 @@ def _gateway_targets(found: dict[str, Any]) -> str:
         [f"added at half load ({half['requests_per_s']:.0f}/s), p50", "≤ 0.4 ms", f"**{half['added_p50_ms']:.2f} ms**"],
         ["the same, p99", "≤ 2 ms", f"**{half['added_p99_ms']:.2f} ms**"],
         [f"memory after {int(last):,} requests, MB", "≤ 120", f"**{memory[last]:.0f}** ({readings})"],
+        ["of the process that posts its usage, beside it", "", f"{found['poster_mb']:.0f}"],
     ]
     return _table(["figure", "asked", "measured"], rows)
 
