@@ -31,8 +31,8 @@ from argosy.core import Unavailable, now_us
 TICK_S = 0.05
 """Outcomes are synced and progress is written this often."""
 CROWD, CROWD_S = 8, 0.002
-"""While so many requests are under way, syncs begin this far apart, so that each serves several: a sync costs a third of
-a request. The engines work meanwhile; where few requests come at once, none ever waits."""
+"""While so many requests are under way, syncs begin this far apart, so that each serves several: a sync costs a third
+of a request. The engines work meanwhile; where few requests come at once, none ever waits."""
 SEGMENT_BYTES = 8 << 20
 JOURNAL_BYTES_MAX = 256 << 20
 """While the database is down: about half a million requests."""

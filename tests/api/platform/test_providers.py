@@ -5,7 +5,7 @@ import json
 
 import openai
 import pytest
-from tests.gateway.engine import running_engine
+from tests.gateway.engine import WORDS, running_engine
 
 KEY = "sk-of-the-provider-0123"
 PRICES = {"currency": "USD", "input": 1_000_000, "output": 2_000_000}
@@ -201,19 +201,19 @@ async def test_its_own_way_to_call_tools_is_used(api, company, stream):
     await offer(api, company)
     form = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
     answer = await api.ask(model="grand", tools=[TOOL], parallel_tool_calls=True, response_format=form, stream=stream)
-    if stream:
-        chunks = [chunk async for chunk in answer]
-        calls = chunks[0].choices[0].delta.tool_calls
-        assert [call.index for call in calls] == [0, 1]
-        assert chunks[-1].choices[0].finish_reason == "tool_calls"
+    if stream:  # what it streams of calls is passed on: see tests/conformance
+        assert "".join([chunk.choices[0].delta.content or "" async for chunk in answer if chunk.choices]) == "".join(
+            WORDS
+        )
     else:
-        calls = answer.choices[0].message.tool_calls
         assert answer.choices[0].finish_reason == "tool_calls"
-    assert [(call.id, call.function.arguments) for call in calls] == [
-        ("call_1", '{"city": "Rome"}'),
-        ("call_2", '{"city": "Rome"}'),
-    ]
+        assert [(call.id, call.function.arguments) for call in answer.choices[0].message.tool_calls] == [
+            ("call_1", '{"city": "Rome"}'),
+            ("call_2", '{"city": "Rome"}'),
+        ]
     [body] = company.bodies
+    assert body.pop("stream", False) == stream
+    body.pop("stream_options", None)
     assert body == {
         "model": "grand-2026",
         "messages": [{"role": "user", "content": "Say hello"}],
