@@ -17,7 +17,8 @@ import uvloop
 
 from argosy.gateway.admission import Admission
 from argosy.gateway.limits import RateLimits, put_limit, remove_limit
-from argosy.gateway.requests import Kind, parse
+from argosy.gateway.reading import parse
+from argosy.gateway.requests import Kind
 from argosy.identity import Caller, bootstrap
 from argosy.runtime import Database, metadata
 

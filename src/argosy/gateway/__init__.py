@@ -6,8 +6,9 @@ admission, routing, relay, and the outcome that is billed.
 
 from argosy.gateway.completion import Gateway
 from argosy.gateway.plan import Served
+from argosy.gateway.reading import parse
 from argosy.gateway.relay import Deadlines
-from argosy.gateway.requests import Kind, Request, parse
+from argosy.gateway.requests import Kind, Request
 from argosy.gateway.routing import Offer, RouteTable
 
 __all__ = ["Deadlines", "Gateway", "Kind", "Offer", "Request", "RouteTable", "Served", "parse"]

@@ -12,7 +12,8 @@ from tests.gateway.limits.test_window import most_in_a_window
 from argosy.core import Invalid, RateLimited, Unavailable
 from argosy.gateway.limits import RateLimits, put_limit, remove_limit
 from argosy.gateway.limits.window import SECOND_US
-from argosy.gateway.requests import Kind, parse
+from argosy.gateway.reading import parse
+from argosy.gateway.requests import Kind
 from argosy.identity import Caller, bootstrap
 
 START_US = 1_800_000_000 * SECOND_US

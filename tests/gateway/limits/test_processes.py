@@ -15,7 +15,8 @@ PROCESS = """
 import asyncio, json, sys
 from argosy.core import RateLimited
 from argosy.gateway.limits import RateLimits
-from argosy.gateway.requests import Kind, parse
+from argosy.gateway.reading import parse
+from argosy.gateway.requests import Kind
 from argosy.identity import Caller
 from argosy.runtime import Database
 

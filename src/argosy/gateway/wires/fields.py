@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from argosy.core import Invalid
-from argosy.gateway.requests import decode, refuse_member, too_deep
+from argosy.gateway.reading import decode, refuse_member, too_deep
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
