@@ -32,6 +32,7 @@ def test_a_published_model_serves_without_a_change_of_code(platform, published):
 
     client.post("/deployments", body={"model": NAME, "quantisation": "BF16"}, cast_to=object)
     platform.wait_for_model(NAME)
+    compared = 0
     for question in QUESTIONS:
         said = [
             client.chat.completions.create(
@@ -42,7 +43,11 @@ def test_a_published_model_serves_without_a_change_of_code(platform, published):
         ]  # fmt: skip
         # The same prompt, token by token; and the same first choice, up to what packing for speed changed.
         assert said[0].usage.prompt_tokens == said[1].usage.prompt_tokens
-        likely = [{one.token for one in each.choices[0].logprobs.content[0].top_logprobs} for each in said]
-        assert len(likely[0] & likely[1]) >= 2
+        told = [each.choices[0].logprobs for each in said]
+        if all(told):  # there are none where the one token is half a character: which it is, depends on the form
+            likely = [{one.token for one in each.content[0].top_logprobs} for each in told]
+            assert len(likely[0] & likely[1]) >= 2
+            compared += 1
+    assert compared >= 2
 
     client.delete(f"/deployments/{NAME}", cast_to=object)
