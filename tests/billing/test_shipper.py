@@ -139,6 +139,21 @@ async def test_another_process_posts_and_is_started_again_when_it_is_killed(
     journal.close()
 
 
+async def test_a_process_that_hangs_is_given_up(
+    database: Database, meter: Meter, journals: Path, tmp_path: Path
+) -> None:
+    journal = Journal(journals)
+    poster = Poster(database.url, journals / "rejected", tmp_path / "poster.log", answer_s=30)
+    await use(journal, meter, 2)
+    poster._socket.settimeout(0.2)
+    os.kill(poster.pid, signal.SIGSTOP)
+    with pytest.raises(Unavailable, match="timed out"):
+        await asyncio.to_thread(poster.post, journal.take(10))
+    assert await asyncio.to_thread(poster.post, journal.take(10)) == 2
+    poster.stop()
+    journal.close()
+
+
 async def test_what_the_other_process_cannot_post_stays(meter: Meter, journals: Path, tmp_path: Path) -> None:
     journal = Journal(journals)
     poster = Poster(f"sqlite:///{tmp_path / 'no tables'}", journals / "rejected", tmp_path / "poster.log")

@@ -42,9 +42,11 @@ _DONE = msgspec.msgpack.Decoder(_Done)
 class Poster:
     """The process, as seen by the one that started it. `post` is for one thread, `stop` for any."""
 
-    def __init__(self, database_url: str, rejected: Path, log: Path) -> None:
-        """Start it at once. ``rejected`` is the folder for what can never be posted. Raises OSError."""
-        self._url, self._rejected, self._log = database_url, rejected, log
+    def __init__(self, database_url: str, rejected: Path, log: Path, answer_s: float = 120.0) -> None:
+        """Start it at once. ``rejected`` is the folder for what can never be posted; one batch may take ``answer_s``
+        before another process is given it. Raises OSError.
+        """
+        self._url, self._rejected, self._log, self._answer_s = database_url, rejected, log, answer_s
         self._stopped = False
         self._start()
 
@@ -76,6 +78,7 @@ class Poster:
 
     def _start(self) -> None:
         self._socket, theirs = socket.socketpair()
+        self._socket.settimeout(self._answer_s)
         with theirs:
             command = [sys.executable, "-P", "-m", "argosy.billing.poster", str(theirs.fileno()), str(self._rejected)]
             self._child = Child(
