@@ -9,12 +9,13 @@ import os
 import socket
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import uvloop
 
 from argosy.api import Platform, create_app, serve
-from argosy.billing import Journal, Poster, Shipper, current_prices, ensure_price
+from argosy.billing import Journal, Poster, Shipper, current_prices, ensure_price, post_events
 from argosy.core import Settings
 from argosy.gateway import Gateway, RouteTable
 from argosy.gateway.routing import Configuration
@@ -42,7 +43,7 @@ def main(engine_url: str) -> None:
         )  # fmt: skip
         poster = Poster(database.url, home / "rejected", home / "poster.log")
         keys, journal = KeyRing(database), Journal(home / "journal")
-        shipper = Shipper(journal, poster.post)
+        shipper = Shipper(journal, poster.post, partial(post_events, database, rejected=home / "rejected"))
         table = RouteTable(database, lambda tx: Configuration([route], current_prices(tx)))
         gateway = Gateway(database, keys, journal, table=table, tracing=open_tracing())
         app = create_app(Platform(Settings.read(home=home), database, Blobs(home / "blobs"), keys), gateway)

@@ -6,13 +6,14 @@ import signal
 import socket
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import uvloop
 
 from argosy.api import DoorLimits, Platform, create_app, serve
 from argosy.batches import Batcher
-from argosy.billing import Journal, Poster, Shipper, recover
+from argosy.billing import Journal, Poster, Shipper, post_events, recover
 from argosy.core import Settings
 from argosy.gateway import Gateway
 from argosy.gateway.cache import AnswerCache
@@ -66,7 +67,7 @@ def run_api(settings: Settings, fd: int | None) -> int:
     recover(journals, database)
     journal = Journal(journals)
     poster = Poster(settings.database_url, journals / "rejected", settings.home / "logs" / "poster.log")
-    shipper = Shipper(journal, poster.post)
+    shipper = Shipper(journal, poster.post, partial(post_events, database, rejected=journals / "rejected"))
     keys = KeyRing(database)
     vault = open_vault(settings.home)
     platform = Platform(settings, database, Blobs(settings.home / "blobs"), keys, shipper, vault)

@@ -139,6 +139,23 @@ async def test_another_process_posts_and_is_started_again_when_it_is_killed(
     journal.close()
 
 
+async def test_who_is_far_behind_posts_here(
+    database: Database, meter: Meter, journals: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("argosy.billing.shipper.BEHIND", 10)
+    monkeypatch.setattr("argosy.billing.shipper.BATCH", 4)
+    journal, elsewhere = Journal(journals), []
+    here = posting(database, journals)
+    shipper = Shipper(journal, lambda events: elsewhere.append(len(events)) or here(events), here)
+    await use(journal, meter, 22)
+    shipper.start()
+    assert await asyncio.to_thread(shipper.stop, 30)
+    assert elsewhere == [4, 4, 2], "twelve were posted here, until no more than ten waited"
+    with database.read() as tx:
+        assert billing.balance(tx, "proj_a", RECEIVABLE) == 22 * 150
+    journal.close()
+
+
 async def test_a_process_that_hangs_is_given_up(
     database: Database, meter: Meter, journals: Path, tmp_path: Path
 ) -> None:

@@ -25,8 +25,8 @@ from argosy.runtime.processes import Child
 
 _LENGTH = struct.Struct(">I")
 _URL = "ARGOSY_POSTER_DATABASE_URL"
-_NICE = 5
-"""Requests come first; a core that is all busy still leaves a quarter of itself to posting."""
+_NICE = 19
+"""Requests come first, always; see `Shipper` for a core that is all busy with them."""
 
 
 class _Done(msgspec.Struct, array_like=True):

@@ -14,16 +14,21 @@ from argosy.billing.posting import BATCH
 from argosy.billing.usage import UsageEvent
 
 INTERVAL_S = 0.1
+BEHIND = 2_000
+"""Outcomes: about a second of all that one core can do."""
 _BACK_OFF_S_MAX = 5.0
+Post = Callable[[Sequence[UsageEvent]], object]
 _log = logging.getLogger(__name__)
 
 
 class Shipper:
     """Has what one journal collects posted. `start` it once; `stop` posts the rest."""
 
-    def __init__(self, journal: Journal, post: Callable[[Sequence[UsageEvent]], object]) -> None:
-        """``post`` does it, as `post_events` and `Poster.post` do, or raises: then it is called again later."""
-        self._journal, self._post = journal, post
+    def __init__(self, journal: Journal, post: Post, here: Post | None = None) -> None:
+        """``post`` does it, as `post_events` and `Poster.post` do, or raises: then it is called again later. ``here``
+        does it while more than `BEHIND` wait: another process, which comes after all requests, may get no turn.
+        """
+        self._journal, self._post, self._here = journal, post, here or post
         self._shipped = 0
         self._progressed = threading.Condition()
         self._wake = threading.Event()
@@ -69,7 +74,7 @@ class Shipper:
         """Post one batch; returns its size."""
         events = self._journal.take(BATCH)
         if events:
-            self._post(events)
+            (self._post if self._journal.unshipped <= BEHIND else self._here)(events)
             self._journal.shipped(len(events))
             with self._progressed:
                 self._shipped += len(events)
