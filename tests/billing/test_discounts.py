@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argosy import billing
-from argosy.billing import INVOICED, RECEIVABLE, REVENUE, invoices, store
+from argosy.billing import INVOICED, RECEIVABLE, REVENUE, invoices
 from argosy.billing.frames import Void, encode
+from argosy.billing.ledger import store as ledger_store
 from argosy.billing.reports import Question, get_event, report
 from argosy.core import charge
 
@@ -59,7 +60,7 @@ def test_the_discount_is_on_the_row_the_ledger_and_a_line_of_its_own(database, m
         total = 127 + 126
         assert invoice.total == sum(line.amount for line in invoice.lines) == total
         assert billing.balances(tx, "proj_a") == {RECEIVABLE: 0, INVOICED: total, REVENUE: -total}
-        assert store.unbalanced_transactions(tx) == []
+        assert ledger_store.unbalanced_transactions(tx) == []
         assert invoices.get_invoice(tx, "proj_a", invoice.id) == invoice
     page = invoices.render_page(invoice, "project", "zh")
     assert page.count("−50 %") == 3

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from argosy import billing
-from argosy.billing import INVOICED, RECEIVABLE, REVENUE, invoices, store
+from argosy.billing import INVOICED, RECEIVABLE, REVENUE, invoices
+from argosy.billing.ledger import store as ledger_store
 from argosy.billing.reports import EventFilter, list_events
 from argosy.core import Conflict, Invalid, NotFound, now
 from argosy.runtime import Database
@@ -49,7 +50,7 @@ def test_an_invoice_has_a_line_per_model_and_quantity(database: Database, meter:
     assert (invoice.number, invoice.total, invoice.event_count, invoice.currency) == (1, 6_129, 4, "USD")
     with database.read() as tx:
         assert billing.balances(tx, "proj_a") == {RECEIVABLE: 0, INVOICED: 6_129, REVENUE: -6_129}
-        assert store.unbalanced_transactions(tx) == []
+        assert ledger_store.unbalanced_transactions(tx) == []
         assert invoices.get_invoice(tx, "proj_a", invoice.id) == invoice
         assert invoices.list_invoices(tx, "proj_a") == [invoice]
 
@@ -141,7 +142,7 @@ def test_invoices_add_up_to_the_ledger(database: Database, meter: Meter, used: l
         assert billing.balance(tx, "proj_a", INVOICED) == sum(invoice.total for invoice in made)
         assert billing.balance(tx, "proj_a", RECEIVABLE) == 0
         assert sum(invoice.event_count for invoice in made) == taken + len(events)
-        assert store.unbalanced_transactions(tx) == []
+        assert ledger_store.unbalanced_transactions(tx) == []
 
 
 def test_another_projects_invoice_does_not_exist(database: Database, meter: Meter) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from argosy import billing
-from argosy.billing import RECEIVABLE, REVENUE, store
+from argosy.billing import RECEIVABLE, REVENUE
+from argosy.billing.ledger import store as ledger_store
 from argosy.billing.reports import EventFilter, list_events
 from argosy.core import Internal, Invalid, charge
 from argosy.runtime import Database, read_version
@@ -33,7 +34,7 @@ def test_an_event_becomes_a_row_and_a_balanced_transaction(database: Database, m
         assert {entry.usage_id for entry in entries} == {"req_1"}
         assert billing.balance(tx, "proj_a", RECEIVABLE) == 165
         assert billing.balance(tx, "proj_b", RECEIVABLE) == 0
-        assert store.unbalanced_transactions(tx) == []
+        assert ledger_store.unbalanced_transactions(tx) == []
 
 
 def test_recording_again_changes_nothing(database: Database, meter: Meter) -> None:
@@ -59,7 +60,7 @@ def test_many_recorders_of_the_same_events_post_each_once(database: Database, me
     assert sum(posted) == 60
     with database.read() as tx:
         assert billing.balance(tx, "proj_a", RECEIVABLE) == 60 * 150
-        assert store.unbalanced_transactions(tx) == []
+        assert ledger_store.unbalanced_transactions(tx) == []
 
 
 def test_a_failure_half_way_leaves_nothing(database: Database, meter: Meter) -> None:
@@ -75,7 +76,7 @@ def test_the_ledger_refuses_what_does_not_balance(database: Database, meter: Met
     entry = billing.Entry("inv_1", RECEIVABLE, "proj_a", 5, "USD")
     for entries in ([entry], [entry, entry._replace(account=REVENUE, amount=-5, currency="CNY")]):
         with pytest.raises(ValueError, match="balance"), database.write() as tx:
-            store.post(tx, entries)
+            ledger_store.post(tx, entries)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -99,7 +100,7 @@ def test_the_ledger_is_the_sum_of_the_charges(
             for prompt, cached, output in counts
         )
         assert billing.balance(tx, "proj_a", RECEIVABLE) - before == expected
-        assert store.unbalanced_transactions(tx) == []
+        assert ledger_store.unbalanced_transactions(tx) == []
 
 
 def test_a_price_is_pinned_and_a_new_one_is_a_new_version(database: Database, meter: Meter, card: Card) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from argosy import billing
-from argosy.billing import RECEIVABLE, Journal, Shipper, UsageEvent, post_events, recover, store
+from argosy.billing import RECEIVABLE, Journal, Shipper, UsageEvent, post_events, recover
 from argosy.billing.frames import encode
+from argosy.billing.ledger import store as ledger_store
 from argosy.billing.reports import EventFilter, EventLine, list_events
 from argosy.billing.segments import segment_files
 from argosy.runtime import Database
@@ -101,7 +102,7 @@ def test_kill_at_any_moment_loses_nothing_and_doubles_nothing(database: Database
     assert len(said["outcome"]) > ROUNDS * 10
     assert list(journals.glob("jrn_*")) == []
     with database.read() as tx:
-        assert store.unbalanced_transactions(tx) == []
+        assert ledger_store.unbalanced_transactions(tx) == []
         assert billing.balance(tx, "proj_a", RECEIVABLE) == sum(line.total for line in posted.values())
 
 

@@ -1,4 +1,4 @@
-"""A model as its publisher put it on a hub, imported from a folder, served and asked: it answers as transformers does."""
+"""A model as its publisher put it on a hub, imported from a folder, served: it answers as transformers does."""
 
 import pytest
 from tests.flows.platform import STARTER
@@ -9,7 +9,7 @@ QUESTIONS = ("What is the capital of France?", "Name three colours.", "你好！
 
 @pytest.fixture(scope="module")
 def published(platform, tmp_path_factory):
-    """The starter model in its publisher's form, as transformers saves it, and what transformers makes of each question.
+    """The starter model in its publisher's form, and what transformers itself makes of each question.
 
     Returns the folder, and per question the prompt's tokens and the likeliest first words, best first.
     """

@@ -47,15 +47,18 @@ ALLOWED = {
     "argosy.billing.store.price_history",
     "argosy.billing.store.prices_by_id",
     # An audit of the whole ledger.
-    "argosy.billing.store.unbalanced_transactions",
-    # A form of INSERT, not a query.
-    "argosy.billing.store.insert_once",
+    "argosy.billing.ledger.store.unbalanced_transactions",
+    # So is its chain, and the lock that makes those who post take turns.
+    "argosy.billing.ledger.store.lock",
+    "argosy.billing.ledger.store.read_head",
+    "argosy.billing.ledger.store.all_blocks",
+    "argosy.billing.ledger.store.all_entries",
     # What was kept long enough is forgotten, whosever it was.
     "argosy.gateway.wires.responses.store.forget_before",
     "argosy.gateway.capture.store.forget_expired",
     # They write rows that name their projects.
     "argosy.billing.store.insert_usage",
-    "argosy.billing.store.post",
+    "argosy.billing.ledger.store.post",
     "argosy.billing.invoices.store.insert_invoice",
     # The worker's sweep: it looks for jobs of every project, and gets each one's project with it.
     "argosy.tuning.store.unfinished",

@@ -5,19 +5,17 @@ it started, to a double-entry ledger in integer micro-units; `invoices` closes p
 """
 
 from argosy.billing.journal import Journal
+from argosy.billing.ledger import INVOICED, RECEIVABLE, REVENUE, Entry, balance, balances, list_entries
 from argosy.billing.meter import record
 from argosy.billing.poster import Poster
 from argosy.billing.posting import post_events
 from argosy.billing.prices import Price, Tariff, price_for
-from argosy.billing.rating import INVOICED, QUANTITIES, RECEIVABLE, REVENUE, Entry, amounts, quantities, rate
+from argosy.billing.rating import QUANTITIES, amounts, quantities, rate
 from argosy.billing.recovery import Recovered, recover
 from argosy.billing.shipper import Shipper
 from argosy.billing.store import (
-    balance,
-    balances,
     current_prices,
     ensure_price,
-    list_entries,
     price_history,
     standing_price,
 )

@@ -6,7 +6,7 @@ so recording may be repeated by anyone at any time; ids are inserted in order, s
 
 from collections.abc import Sequence
 
-from argosy.billing import store
+from argosy.billing import ledger, store
 from argosy.billing.prices import Price
 from argosy.billing.rating import Rated, amounts, entries_of, saved_amount
 from argosy.billing.usage import UsageEvent
@@ -20,7 +20,7 @@ def record(tx: Transaction, events: Sequence[UsageEvent]) -> int:
     prices = store.prices_by_id(tx, {event.price_version for event in unique.values()})
     rated = [_rated(event, _price(prices, event)) for _, event in sorted(unique.items())]
     new = store.insert_usage(tx, rated)
-    store.post(
+    ledger.post(
         tx,
         [
             entry

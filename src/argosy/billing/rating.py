@@ -4,36 +4,15 @@ Invariants: the entries sum to zero; each quantity's entry is exactly ``charge(q
 prompt's tokens are charged once, either as input or as cached input; a quantity that is not used has no entry.
 """
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from argosy.billing.ledger.accounts import RECEIVABLE, REVENUE, Entry
 from argosy.billing.prices import Price
 from argosy.billing.usage import UsageEvent
 from argosy.core import charge
 
-RECEIVABLE = "receivable"
-"""What a project owes and has not been invoiced for. Debits are positive."""
-INVOICED = "invoiced"
-"""What a project owes by an invoice."""
-REVENUE = "revenue"
-"""What the platform earned, by model. Credits are negative."""
-
 QUANTITIES = ("input", "cached_input", "output", "training")
 """What is counted and priced, in the order of a bill."""
-
-
-class Entry(NamedTuple):
-    """One line of a ledger transaction."""
-
-    transaction_id: str
-    account: str
-    project_id: str
-    amount: int
-    """Micro-units; positive is a debit, negative a credit."""
-    currency: str
-    model: str = ""
-    quantity: str = ""
-    """One of `QUANTITIES` on revenue, else empty."""
-    usage_id: str | None = None
 
 
 Four: TypeAlias = tuple[int, int, int, int]

@@ -1,29 +1,26 @@
-"""SQL of prices, usage and the ledger.
+"""SQL of prices and usage.
 
-Invariants: a usage id is inserted once; a ledger transaction is inserted whole and balanced; nothing is updated.
+Invariants: a usage id is inserted once; nothing is updated.
 """
 
 from collections.abc import Sequence
-from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Row, Table, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import select
 
 from argosy.billing.bulk import insert_rows
 from argosy.billing.prices import Price, Tariff
-from argosy.billing.rating import QUANTITIES, Entry, Rated
-from argosy.billing.tables import ledger_entries, price_versions, usage_events
+from argosy.billing.rating import QUANTITIES, Rated
+from argosy.billing.tables import price_versions, usage_events
 from argosy.billing.usage import UsageEvent
 from argosy.core import Invalid, new_id, now
-from argosy.runtime import Transaction, bump_version
+from argosy.runtime import Transaction, bump_version, insert_once
 
 _CAPPED = "cached_tokens"
 _SAME = tuple(name for name in UsageEvent.__struct_fields__ if name != _CAPPED)
 _USAGE_FIELDS = attrgetter(*_SAME)
 _USAGE_COLUMNS = (*_SAME, _CAPPED, *(f"{name}_amount" for name in QUANTITIES), "saved_amount")
-_ENTRY_COLUMNS = (*Entry._fields, "created_at")
 _TARIFF = ("currency", "input", "cached_input", "output", "training")
 
 
@@ -93,45 +90,3 @@ def unit_columns() -> dict[str, Any]:
     used = usage_events.c
     counts = (used.prompt_tokens - used.cached_tokens, used.cached_tokens, used.completion_tokens, used.training_tokens)
     return dict(zip(QUANTITIES, counts, strict=True))
-
-
-def post(tx: Transaction, entries: Sequence[Entry]) -> None:
-    """Append ledger transactions. Raises ValueError, before anything is written, unless each one sums to zero."""
-    for transaction_id, group in groupby(entries, key=lambda entry: entry.transaction_id):
-        lines = list(group)
-        if sum(line.amount for line in lines) or len({line.currency for line in lines}) != 1:
-            raise ValueError(f"the ledger transaction {transaction_id} does not balance")
-    if entries:
-        at = now()
-        insert_rows(tx, ledger_entries.name, _ENTRY_COLUMNS, [(*entry, at) for entry in entries])
-
-
-def balance(tx: Transaction, project_id: str, account: str) -> int:
-    """Sum of the account's entries for the project in micro-units: debts are positive, earnings negative."""
-    owned = (ledger_entries.c.project_id == project_id) & (ledger_entries.c.account == account)
-    return int(tx.execute(select(func.coalesce(func.sum(ledger_entries.c.amount), 0)).where(owned)).scalar_one())
-
-
-def balances(tx: Transaction, project_id: str) -> dict[str, int]:
-    """The balance of each account of the project that has entries, in micro-units."""
-    sums = select(ledger_entries.c.account, func.sum(ledger_entries.c.amount))
-    rows = tx.execute(sums.where(ledger_entries.c.project_id == project_id).group_by(ledger_entries.c.account))
-    return {account: int(amount) for account, amount in rows}
-
-
-def list_entries(tx: Transaction, project_id: str, after: int, limit: int) -> Sequence[Row[Any]]:
-    """Ledger entries of the project in the order they were posted, from beyond entry ``after`` on."""
-    owned = (ledger_entries.c.project_id == project_id) & (ledger_entries.c.id > after)
-    return tx.execute(select(ledger_entries).where(owned).order_by(ledger_entries.c.id).limit(limit)).all()
-
-
-def unbalanced_transactions(tx: Transaction) -> list[str]:
-    """Ids of ledger transactions, of all projects, that do not sum to zero: always empty, and checked by tests."""
-    grouped = select(ledger_entries.c.transaction_id).group_by(ledger_entries.c.transaction_id)
-    return list(tx.execute(grouped.having(func.sum(ledger_entries.c.amount) != 0)).scalars())
-
-
-def insert_once(tx: Transaction, table: Table) -> Any:
-    """An INSERT that leaves rows alone whose unique values are taken, in the words of this database."""
-    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table).on_conflict_do_nothing()

@@ -1,6 +1,9 @@
-"""Tables of prices, usage, the ledger and invoices. Rows are added and never changed, save `invoice_series`."""
+"""Tables of prices, usage, the ledger and invoices.
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, UniqueConstraint
+Rows are added and never changed, save `invoice_series` and `ledger_head`.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
 from argosy.runtime import metadata
 
@@ -55,6 +58,15 @@ usage_events = Table(
     Column("saved_prompt_tokens", BigInteger, nullable=False, server_default="0"),
     Column("saved_completion_tokens", BigInteger, nullable=False, server_default="0"),
     Column("saved_amount", BigInteger, nullable=False, server_default="0"),
+    # Who answered: a deployment's or a provider's name; and which version of the model that was.
+    Column("target", String(200), nullable=False, server_default=""),
+    Column("model_version", String(200), nullable=False, server_default=""),
+    # When the first byte went out, after `started_us`; 0 where none did.
+    Column("first_token_us", BigInteger, nullable=False, server_default="0"),
+    # Those of the completion's tokens that were reasoning, where the engine says so.
+    Column("reasoning_tokens", BigInteger, nullable=False, server_default="0"),
+    # The caller's `metadata`, as JSON; empty without.
+    Column("tags", Text, nullable=False, server_default=""),
     # Serves the usage pages and the closing of a period.
     Index(None, "project_id", "finished_us"),
 )
@@ -72,10 +84,35 @@ ledger_entries = Table(
     Column("model", String(200), nullable=False),
     Column("quantity", String(20), nullable=False),
     Column("usage_id", ForeignKey("usage_events.id")),
+    # Who else it is about: an organization, a model's owner, a provider.
+    Column("party", String(200), nullable=False, server_default=""),
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("transaction_id", "account", "quantity"),
     # Serves balances and the project's list of entries.
     Index(None, "project_id", "account", "id"),
+)
+
+ledger_blocks = Table(
+    "ledger_blocks",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_entry", BigInteger, nullable=False),
+    Column("last_entry", BigInteger, nullable=False),
+    # SHA-256 over the hash of the block before and this one's entries.
+    Column("hash", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+ledger_head = Table(
+    "ledger_head",
+    metadata,
+    # One row, numbered 1: the lock under which entries are numbered and chained.
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Column("last_entry", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    # Entries below are older than the chain.
+    Column("first_entry", BigInteger, nullable=False),
 )
 
 invoice_series = Table(

@@ -108,6 +108,16 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     saved_prompt_tokens: int = 0
     """Tokens of a kept answer, outcome ``cached``, that were not computed again and are not charged."""
     saved_completion_tokens: int = 0
+    target: str = ""
+    """Who answered: a deployment's or a provider's name."""
+    model_version: str = ""
+    """Which version of the model that was."""
+    first_token_us: int = 0
+    """When the first byte went out, after ``started_us``; 0 where none did."""
+    reasoning_tokens: int = 0
+    """Those of the completion's tokens that were reasoning, where the engine says so."""
+    tags: str = ""
+    """The caller's ``metadata``, as JSON; empty without."""
 
     def __post_init__(self) -> None:
         if (
@@ -117,6 +127,7 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
             or self.training_tokens < 0
             or self.saved_prompt_tokens < 0
             or self.saved_completion_tokens < 0
+            or self.reasoning_tokens < 0
         ):
             raise ValueError(f"the usage event {self.id} has a negative count")
         if not 0 <= self.discount <= PERCENT:

@@ -3,6 +3,7 @@
 from argosy.runtime.blobs import Blobs
 from argosy.runtime.database import UNSTORABLE, Database, Transaction, is_outage, metadata
 from argosy.runtime.heartbeats import beat, seconds_since_beat
+from argosy.runtime.once import insert_once
 from argosy.runtime.vault import Vault, open_vault
 from argosy.runtime.versions import bump_version, read_version
 from argosy.runtime.whole_file import publish, whole_file
@@ -15,6 +16,7 @@ __all__ = [
     "Vault",
     "beat",
     "bump_version",
+    "insert_once",
     "is_outage",
     "metadata",
     "open_vault",

@@ -7,9 +7,10 @@ have no gaps. An event that arrives after its period was closed is on the next i
 
 from dataclasses import dataclass
 
-from argosy.billing import store as ledger
+from argosy.billing import ledger
 from argosy.billing.invoices import store
-from argosy.billing.rating import INVOICED, QUANTITIES, RECEIVABLE, Entry
+from argosy.billing.ledger import INVOICED, RECEIVABLE, Entry
+from argosy.billing.rating import QUANTITIES
 from argosy.core import Conflict, Invalid, NotFound, new_id, now
 from argosy.runtime import Transaction
 

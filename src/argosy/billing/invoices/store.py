@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sqlalchemy import Row, exists, func, insert, literal, or_, select, update
 
 from argosy.billing.rating import QUANTITIES
-from argosy.billing.store import insert_once, unit_columns
+from argosy.billing.store import unit_columns
 from argosy.billing.tables import (
     invoice_items,
     invoice_lines,
@@ -17,7 +17,7 @@ from argosy.billing.tables import (
     price_versions,
     usage_events,
 )
-from argosy.runtime import Transaction
+from argosy.runtime import Transaction, insert_once
 
 if TYPE_CHECKING:
     from argosy.billing.invoices.closing import Invoice

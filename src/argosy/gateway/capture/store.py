@@ -9,12 +9,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select, tuple_, update
 
-from argosy.billing.store import insert_once
 from argosy.core import now, now_us
 from argosy.gateway.capture.rows import CaptureRow, FeedbackRow, Wanted
 from argosy.gateway.capture.spec import CaptureSpec, read, write
 from argosy.gateway.capture.tables import capture_feedback, capture_settings, captures
-from argosy.runtime import Transaction, bump_version
+from argosy.runtime import Transaction, bump_version, insert_once
 
 _SET, _ROW, _SAID = capture_settings.c, captures.c, capture_feedback.c
 _ROOMY = 0.95
