@@ -6,7 +6,7 @@ import threading
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import JSON, Boolean, Integer, LargeBinary, MetaData, Numeric, Table, func, insert, select, text
+from sqlalchemy import JSON, Boolean, Float, Integer, LargeBinary, MetaData, Table, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 import argosy.app  # noqa: F401 (imports every package, and so registers every table)
@@ -84,7 +84,7 @@ def row_of(table: Table, tx):
 def value_of(column, tx):
     for key in column.foreign_keys:
         return tx.execute(select(key.column)).scalars().first()
-    kinds = {Boolean: True, Integer: 1, Numeric: 1, LargeBinary: b"bytes", JSON: {}}
+    kinds = {Boolean: True, Integer: 1, Float: 1, LargeBinary: b"bytes", JSON: {}}
     return next((value for kind, value in kinds.items() if isinstance(column.type, kind)), "row")
 
 
