@@ -46,6 +46,9 @@ ALLOWED = {
     "argosy.billing.store.current_prices",
     "argosy.billing.store.price_history",
     "argosy.billing.store.prices_by_id",
+    # A fund is an organization's, or one of its projects' or keys'.
+    "argosy.billing.funds.store.ensure_prepaid",
+    "argosy.billing.funds.store.change_allowed",
     # An audit of the whole ledger.
     "argosy.billing.ledger.store.unbalanced_transactions",
     # So is its chain, and the lock that makes those who post take turns.

@@ -67,6 +67,8 @@ usage_events = Table(
     Column("reasoning_tokens", BigInteger, nullable=False, server_default="0"),
     # The caller's `metadata`, as JSON; empty without.
     Column("tags", Text, nullable=False, server_default=""),
+    # The prepaid fund that pays for it; empty if it is owed.
+    Column("fund", String(40), nullable=False, server_default=""),
     # Serves the usage pages and the closing of a period.
     Index(None, "project_id", "finished_us"),
 )

@@ -32,6 +32,10 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
     batch_id: str | None = None
     """The batch whose line this is. Its id is the line's, so that a line that runs again is charged once; and it is
     charged only when it is answered: nothing of it is delivered before."""
+    tags: str = ""
+    """The caller's ``metadata``, as JSON; empty without."""
+    fund: str = ""
+    """The prepaid fund that pays for it, pinned as the price is; empty if it is owed."""
 
     def ended(
         self,
@@ -68,6 +72,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
             batch_id=self.batch_id,
             saved_prompt_tokens=saved_prompt,
             saved_completion_tokens=saved_completion,
+            tags=self.tags,
+            fund=self.fund,
         )
 
 
@@ -118,6 +124,8 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     """Those of the completion's tokens that were reasoning, where the engine says so."""
     tags: str = ""
     """The caller's ``metadata``, as JSON; empty without."""
+    fund: str = ""
+    """The prepaid fund that pays for it; empty if it is owed."""
 
     def __post_init__(self) -> None:
         if (

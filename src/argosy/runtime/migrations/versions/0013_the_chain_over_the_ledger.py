@@ -13,7 +13,12 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-_TEXTS = (("target", sa.String(length=200)), ("model_version", sa.String(length=200)), ("tags", sa.Text()))
+_TEXTS = (
+    ("target", sa.String(length=200)),
+    ("model_version", sa.String(length=200)),
+    ("tags", sa.Text()),
+    ("fund", sa.String(length=40)),
+)
 
 
 def upgrade() -> None:
@@ -43,7 +48,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for name in ("reasoning_tokens", "first_token_us", "tags", "model_version", "target"):
+    for name in ("fund", "reasoning_tokens", "first_token_us", "tags", "model_version", "target"):
         op.drop_column("usage_events", name)
     op.drop_column("ledger_entries", "party")
     op.drop_table("ledger_head")
