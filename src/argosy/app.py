@@ -14,6 +14,8 @@ import uvloop
 from argosy.api import DoorLimits, Platform, create_app, serve
 from argosy.batches import Batcher
 from argosy.billing import Journal, Poster, Shipper, post_events, recover
+from argosy.billing.credits import CreditSweeper
+from argosy.billing.webhooks import Deliverer
 from argosy.core import Settings
 from argosy.gateway import Gateway
 from argosy.gateway.cache import AnswerCache
@@ -118,7 +120,9 @@ def run_worker(settings: Settings) -> int:
     tuner = Tuner(settings, database, blobs, DeployedEngines())
     batcher = Batcher(settings, database, blobs, vault)
     reconciler = Reconciler(settings, database, blobs, vault)
+    credits, webhooks = CreditSweeper(database), Deliverer(database, vault)
     chores = {"reconciler": reconciler.run, "captures": Sweeper(database).run}
+    chores |= {"credits": credits.run, "webhooks": webhooks.run}
     Worker(database, Jobs(settings), tuner, chores, batcher).run(stop)
     database.close()
     return 0

@@ -4,7 +4,7 @@ A journal that survives `kill -9` takes usage events in; `record` posts each one
 it started, to a double-entry ledger in integer micro-units; `invoices` closes periods.
 """
 
-from argosy.billing import funds
+from argosy.billing import credits, funds, webhooks
 from argosy.billing.journal import Journal
 from argosy.billing.ledger import INVOICED, RECEIVABLE, REVENUE, Entry, balance, balances, list_entries
 from argosy.billing.meter import record
@@ -39,6 +39,7 @@ __all__ = [
     "amounts",
     "balance",
     "balances",
+    "credits",
     "current_prices",
     "ensure_price",
     "funds",
@@ -51,4 +52,5 @@ __all__ = [
     "record",
     "recover",
     "standing_price",
+    "webhooks",
 ]

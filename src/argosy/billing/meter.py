@@ -6,7 +6,8 @@ so recording may be repeated by anyone at any time; ids are inserted in order, s
 
 from collections.abc import Sequence
 
-from argosy.billing import ledger, store
+from argosy.billing import alerts, ledger, store
+from argosy.billing.credits import Charge, spend_credits
 from argosy.billing.prices import Price
 from argosy.billing.rating import Rated, amounts, entries_of, saved_amount
 from argosy.billing.usage import UsageEvent
@@ -20,15 +21,18 @@ def record(tx: Transaction, events: Sequence[UsageEvent]) -> int:
     prices = store.prices_by_id(tx, {event.price_version for event in unique.values()})
     rated = [_rated(event, _price(prices, event)) for _, event in sorted(unique.items())]
     new = store.insert_usage(tx, rated)
+    charges = [Charge(event, sum(charged), prices[event.price_version].currency) for event, charged, _ in rated]
+    paid = spend_credits(tx, [charge for charge in charges if charge.event.fund and charge.event.id in new])
     ledger.post(
         tx,
         [
             entry
             for event, charged, _ in rated
             if event.id in new
-            for entry in entries_of(event, charged, prices[event.price_version].currency)
+            for entry in entries_of(event, charged, prices[event.price_version].currency, paid.get(event.id, ()))
         ],
     )
+    alerts.notice(tx, {event.fund for event, _, _ in rated if event.fund and event.id in new})
     return len(new)
 
 

@@ -4,6 +4,7 @@ Invariants: the entries sum to zero; each quantity's entry is exactly ``charge(q
 prompt's tokens are charged once, either as input or as cached input; a quantity that is not used has no entry.
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from argosy.billing.ledger.accounts import RECEIVABLE, REVENUE, Entry
@@ -53,12 +54,16 @@ def rate(event: UsageEvent, price: Price) -> list[Entry]:
     return entries_of(event, amounts(event, price), price.currency)
 
 
-def entries_of(event: UsageEvent, charged: Four, currency: str) -> list[Entry]:
-    """The same of an event whose `amounts` are known."""
+def entries_of(event: UsageEvent, charged: Four, currency: str, paid: Sequence[Entry] = ()) -> list[Entry]:
+    """The same of an event whose `amounts` are known. ``paid`` are debits of credits that paid for some of it: the
+    project owes the rest.
+    """
     if not any(charged):
         return []
     id_, project_id, model = event.id, event.project_id, event.model
-    entries = [Entry(id_, RECEIVABLE, project_id, sum(charged), currency, model, "", id_)]
+    entries = list(paid)
+    if owed := sum(charged) - sum(entry.amount for entry in paid):
+        entries.append(Entry(id_, RECEIVABLE, project_id, owed, currency, model, "", id_))
     for name, amount in zip(QUANTITIES, charged, strict=True):
         if amount:
             entries.append(Entry(id_, REVENUE, project_id, -amount, currency, model, name, id_))

@@ -62,6 +62,11 @@ def current_prices(tx: Transaction) -> dict[str, Price]:
     return {row.model: Price(**row._mapping) for row in rows}
 
 
+def currencies(tx: Transaction) -> set[str]:
+    """The currencies that the platform has prices in; empty before the first price."""
+    return set(tx.execute(select(price_versions.c.currency).distinct()).scalars())
+
+
 def price_history(tx: Transaction) -> list[Price]:
     """Every version of every price, oldest first."""
     rows = tx.execute(select(price_versions).order_by(price_versions.c.model, price_versions.c.version))

@@ -12,6 +12,7 @@ from argosy.cli import (
     capacity,
     capture,
     chat,
+    credits,
     demo,
     deployments,
     doctor,
@@ -26,6 +27,7 @@ from argosy.cli import (
     routes,
     top,
     tune,
+    webhooks,
 )
 
 app = typer.Typer(
@@ -67,6 +69,9 @@ app.add_typer(cache.app, name="cache")
 app.add_typer(capture.app, name="capture")
 app.add_typer(hub_tokens.app, name="hub-token")
 app.add_typer(limits.app, name="limits")
+app.add_typer(credits.app, name="credits")
+app.add_typer(webhooks.app, name="webhooks")
+app.command("alerts")(webhooks.alerts)
 app.add_typer(capacity.app, name="capacity")
 app.add_typer(capacity.waitlist, name="waitlist")
 

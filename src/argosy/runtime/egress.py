@@ -1,4 +1,4 @@
-"""The only door to the outside: downloads over HTTP from addresses that were checked first, and wheels through pip."""
+"""The only door to the outside: HTTP to addresses that were checked first, and wheels through pip."""
 
 import contextlib
 import http.client
@@ -20,6 +20,9 @@ from argosy.runtime.processes import Child
 
 CONNECT_TIMEOUT_S = 3.0
 """For resolving and connecting together: with no network, the next source is tried after this long."""
+POST_DEADLINE_S = 10.0
+"""For a message from the first look at a name to the answer's status."""
+_WAKE_AGAIN_S = 0.2
 _READ_TIMEOUT_S = 30.0
 _PIP_TIMEOUT_S = 1800.0
 _PIP_LOOK_S = 0.2
@@ -157,6 +160,53 @@ def fetch(
         connection.close()
 
 
+def post(
+    url: str, body: bytes, headers: Mapping[str, str], *, private: bool = False, deadline_s: float = POST_DEADLINE_S
+) -> int:
+    """Send ``body``; the status of the answer, of which nothing else is read.
+
+    The host is resolved once, and the address that was checked is connected to: one that is not public is refused
+    unless ``private``. Nothing is followed. All of it ends within ``deadline_s``, however slowly the other side
+    answers. Raises UpstreamFailed.
+    """
+    parts = urlsplit(url)
+    if not _is_plain(parts):
+        raise UpstreamFailed("Only plain http and https addresses are told.", code="not_delivered")
+    connection = _Pinned(parts, private)
+    over, ended = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        if ended.wait(deadline_s):
+            return
+        over.set()
+        while not ended.is_set():  # it may be just about to connect
+            _wake(connection)
+            ended.wait(_WAKE_AGAIN_S)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        connection.connect()
+        if over.is_set():
+            raise TimeoutError
+        connection.request("POST", _target(parts), body, {"User-Agent": "argosy", **headers})
+        with contextlib.closing(connection.getresponse()) as response:
+            return response.status
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        late = over.is_set() or isinstance(error, TimeoutError)
+        reason = f"it did not answer in {deadline_s:g} seconds" if late else f"{error or type(error).__name__}"
+        raise UpstreamFailed(f"{parts.hostname} could not be told: {reason}.", code="not_delivered") from error
+    finally:
+        ended.set()
+        connection.close()
+
+
+def _wake(connection: http.client.HTTPConnection) -> None:
+    """End what reads from or writes to a connection in another thread, under TLS too."""
+    if (sock := connection.sock) is not None:
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
 def download_wheel(requirement: str, folder: Path, report: Report) -> Path:
     """Fetch one wheel, without its dependencies and without running any of it, from wherever pip is set up to look.
 
@@ -213,12 +263,13 @@ def _get(
     url: str, private_hosts: Collection[str], headers: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+    if not _is_plain(parts):
         raise _failed("only plain http and https addresses are followed", url)
     connection = _Pinned(parts, parts.hostname in private_hosts)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        connection.request("GET", path, headers={"User-Agent": "argosy", "Accept-Encoding": "identity", **headers})
+        connection.request(
+            "GET", _target(parts), headers={"User-Agent": "argosy", "Accept-Encoding": "identity", **headers}
+        )
         return connection, connection.getresponse()
     except (OSError, http.client.HTTPException, ValueError) as error:
         connection.close()
@@ -226,6 +277,15 @@ def _get(
     except ArgosyError:
         connection.close()
         raise
+
+
+def _is_plain(parts: SplitResult) -> bool:
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+
+
+def _target(parts: SplitResult) -> str:
+    """What is asked for at the host."""
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _save(
@@ -270,13 +330,14 @@ class _Pinned(http.client.HTTPConnection):
         addresses = _resolve(self.host, self.port)
         if not self._may_be_private and not all(map(is_public, addresses)):
             raise UpstreamFailed(
-                f"{self.host} is not on the public internet, so it is not downloaded from.", code="private_address"
+                f"{self.host} is not on the public internet, so it is not connected to.", code="private_address"
             )
-        sock = _connect_any(addresses, self.port, deadline)
+        self.sock = sock = _connect_any(addresses, self.port, deadline)
         if self._tls:
-            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=self.host)
+            context = ssl.create_default_context()
+            self.sock = sock = context.wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
+            sock.do_handshake()
         sock.settimeout(_READ_TIMEOUT_S)
-        self.sock = sock
 
 
 def _connect_any(addresses: list[str], port: int, deadline: float) -> socket.socket:

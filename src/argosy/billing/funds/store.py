@@ -1,9 +1,10 @@
 """SQL of funds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from argosy.billing.funds.tables import funds
 from argosy.core import Invalid, new_id, now
@@ -59,3 +60,10 @@ def change_allowed(tx: Transaction, fund_id: str, difference: int) -> None:
     changed = update(funds).where(funds.c.id == fund_id).values(allowed=funds.c.allowed + difference)
     tx.execute(changed)
     bump_version(tx)
+
+
+def add_spent(tx: Transaction, amounts: Mapping[str, int]) -> None:
+    """Count what was posted as spent, by the id of the fund."""
+    more = update(funds).where(funds.c.id == bindparam("which")).values(spent=funds.c.spent + bindparam("by"))
+    if amounts:
+        tx.execute(more, [{"which": id_, "by": amount} for id_, amount in sorted(amounts.items())])

@@ -52,7 +52,12 @@ fund_credits = Table(
     Column("remaining", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
-    # Among credits of the same second, which was first.
+    # Which of the fund's credits it is, from 1 on: the order in which they came, whatever the clock did.
     Column("position", Integer, nullable=False),
+    # How much of it expired unspent, and when that was found: from then on it is expired, whatever the clock says.
+    Column("expired", BigInteger, nullable=False, server_default="0"),
+    Column("expired_at", BigInteger),
+    # What the fund held just after it came: alerts count from there.
+    Column("level", BigInteger, nullable=False, server_default="0"),
     Index(None, "fund_id", "remaining"),
 )

@@ -9,6 +9,13 @@ INVOICED = "invoiced"
 REVENUE = "revenue"
 """What the platform earned, by model. Credits are negative."""
 
+CASH = "cash"
+"""Money that came in. Debits are positive."""
+PREPAID = "prepaid"
+"""What organizations (the party) paid ahead and have not used: it is owed to them. Credits are negative."""
+CREDITS = "credits"
+"""What was given away and used: the cost of credit grants, by organization. Debits are positive."""
+
 
 class Entry(NamedTuple):
     """One line of a ledger transaction."""
