@@ -66,8 +66,9 @@ def run_api(settings: Settings, fd: int | None) -> int:
     journals.mkdir(exist_ok=True)
     recover(journals, database)
     journal = Journal(journals)
-    poster = Poster(settings.database_url, journals / "rejected", settings.home / "logs" / "poster.log")
-    shipper = Shipper(journal, poster.post, partial(post_events, database, rejected=journals / "rejected"))
+    holder, rejected = journal.folder.name, journals / "rejected"
+    poster = Poster(settings.database_url, rejected, settings.home / "logs" / "poster.log", holder=holder)
+    shipper = Shipper(journal, poster.post, partial(post_events, database, rejected=rejected, holder=holder))
     keys = KeyRing(database)
     vault = open_vault(settings.home)
     platform = Platform(settings, database, Blobs(settings.home / "blobs"), keys, shipper, vault)

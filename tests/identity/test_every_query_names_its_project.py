@@ -46,9 +46,25 @@ ALLOWED = {
     "argosy.billing.store.current_prices",
     "argosy.billing.store.price_history",
     "argosy.billing.store.prices_by_id",
-    # A fund is an organization's, or one of its projects' or keys'.
+    # A fund is an organization's, or one of its projects' or keys'; who manages it is asked for by that.
+    "argosy.billing.funds.store.put_budget",
+    "argosy.billing.funds.store.get_fund",
+    "argosy.billing.funds.store.list_funds",
+    "argosy.billing.funds.store.remove_budget",
     "argosy.billing.funds.store.ensure_prepaid",
     "argosy.billing.funds.store.change_allowed",
+    # The gateway, and who posts, keep to the funds of all; a lease is of one fund.
+    "argosy.billing.funds.store.all_hard_funds",
+    "argosy.billing.funds.store.lock_all",
+    "argosy.billing.funds.store.begin_month",
+    "argosy.billing.funds.store.add_spent",
+    "argosy.billing.funds.leases.store.exchange",
+    "argosy.billing.funds.leases.store.rolled",
+    "argosy.billing.funds.leases.store.take_back",
+    "argosy.billing.funds.leases.store.beat",
+    "argosy.billing.funds.leases.store.standing",
+    "argosy.billing.funds.leases.store.forget",
+    "argosy.billing.funds.leases.store.end_leases",
     # An audit of the whole ledger.
     "argosy.billing.ledger.store.unbalanced_transactions",
     # So is its chain, and the lock that makes those who post take turns.

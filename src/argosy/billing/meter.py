@@ -6,7 +6,7 @@ so recording may be repeated by anyone at any time; ids are inserted in order, s
 
 from collections.abc import Sequence
 
-from argosy.billing import ledger, store
+from argosy.billing import funds, ledger, store
 from argosy.billing.prices import Price
 from argosy.billing.rating import Rated, amounts, entries_of, saved_amount
 from argosy.billing.usage import UsageEvent
@@ -14,8 +14,11 @@ from argosy.core import Internal
 from argosy.runtime import Transaction
 
 
-def record(tx: Transaction, events: Sequence[UsageEvent]) -> int:
-    """Post the events that are new; returns how many were. Raises Internal if an event names an unknown price."""
+def record(tx: Transaction, events: Sequence[UsageEvent], holder: str = "") -> int:
+    """Post the events that are new; returns how many were. Raises Internal if an event names an unknown price.
+
+    ``holder`` is whose leases the money was held from, see `argosy.billing.funds.leases`.
+    """
     unique = {event.id: event for event in reversed(events)}  # of two with one id, the first counts
     prices = store.prices_by_id(tx, {event.price_version for event in unique.values()})
     rated = [_rated(event, _price(prices, event)) for _, event in sorted(unique.items())]
@@ -29,6 +32,7 @@ def record(tx: Transaction, events: Sequence[UsageEvent]) -> int:
             for entry in entries_of(event, charged, prices[event.price_version].currency)
         ],
     )
+    funds.spend(tx, [(event, sum(charged)) for event, charged, _ in rated if event.id in new], holder)
     return len(new)
 
 

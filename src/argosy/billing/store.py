@@ -18,7 +18,7 @@ from argosy.core import Invalid, new_id, now
 from argosy.runtime import Transaction, bump_version, insert_once
 
 _CAPPED = "cached_tokens"
-_SAME = tuple(name for name in UsageEvent.__struct_fields__ if name != _CAPPED)
+_SAME = tuple(name for name in UsageEvent.__struct_fields__ if name not in (_CAPPED, "held"))
 _USAGE_FIELDS = attrgetter(*_SAME)
 _USAGE_COLUMNS = (*_SAME, _CAPPED, *(f"{name}_amount" for name in QUANTITIES), "saved_amount")
 _TARIFF = ("currency", "input", "cached_input", "output", "training")

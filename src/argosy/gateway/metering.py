@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from argosy.billing import Intent, Journal
+from argosy.billing import Intent, Journal, Price, UsageEvent, amounts
 from argosy.core import now_us
+from argosy.gateway.funds import Hold
 from argosy.gateway.repetition import Repetition
 
 FAILURES = ("refused", "upstream_cut", "failed")
@@ -78,7 +79,14 @@ class Meter(msgspec.Struct, eq=False):
     """Done when the intent is on disk; None until it is written."""
     used: Callable[[int, bool], None] | None = None
     """Told of all tokens in the end, and whether any engine was given the request: limits count by it."""
+    _money: Hold | None = None
+    _price: Callable[[str], Price] | None = None
     _settled: bool = False
+
+    def hold(self, money: Hold, price: Callable[[str], Price]) -> None:
+        """Money is held for it, to be settled with the outcome. ``price`` knows the price of its version."""
+        self._money, self._price = money, price
+        self.intent = msgspec.structs.replace(self.intent, fund=money.fund, held=money.held)
 
     async def begin(self) -> None:
         """Write the intent; it becomes durable while the engine works, see `safe`. Raises Unavailable for no room."""
@@ -124,9 +132,11 @@ class Meter(msgspec.Struct, eq=False):
             if not self.refused:
                 self.journal.void(self.intent.id)
             usage, estimated = Usage(0, 0, 0), False
+            if self._money:
+                self._money.settle(0)
         else:
             usage, estimated = self.totals()
-            self.journal.outcome(
+            self._close(
                 self.intent.ended(
                     outcome,
                     now_us(),
@@ -140,6 +150,12 @@ class Meter(msgspec.Struct, eq=False):
         if self.used:
             self.used(usage.prompt + usage.completion, self.dispatched)
         self.ended(outcome, usage, estimated)
+
+    def _close(self, event: UsageEvent) -> None:
+        """Write the outcome. What it costs stays held until it is posted, the rest is free at once."""
+        self.journal.outcome(event)
+        if self._money and self._price:
+            self._money.settle(sum(amounts(event, self._price(event.price_version))))
 
     def _undelivered(self, outcome: str) -> bool:
         """Whether nothing went out: a failure before the first byte, or a batch's line without its whole answer."""
@@ -156,7 +172,7 @@ class Meter(msgspec.Struct, eq=False):
         if any(shares):
             await self.safe()
         self._settled = True
-        self.journal.outcome(
+        self._close(
             self.intent.ended(
                 "cached",
                 now_us(),

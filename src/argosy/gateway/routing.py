@@ -137,6 +137,8 @@ class RouteTable:
         self._database, self._read, self._vault = database, read, vault
         self._version = -1
         self._refreshing = threading.Lock()
+        self._prices: dict[str, Price] = {}
+        """By id: those that apply, and those that did while this process ran."""
         self._offers: dict[str, list[Offer]] = {}
         """By name: every replica that answers, or one offer that leads nowhere yet."""
         self._aliases: Mapping[tuple[str, str], str] = {}
@@ -155,6 +157,7 @@ class RouteTable:
                 return False
             load_cards(tx)
             found = self._read(tx)
+            self._prices |= {price.id: price for price in found.prices.values()}
             self._plain = {}
             self._offers, self._aliases, self._specs = _grouped(self._offered(found)), found.aliases, found.specs
             self._version = version
@@ -179,6 +182,10 @@ class RouteTable:
     def every_offer(self) -> Iterator[Offer]:
         """All there are, whoever may use them."""
         return chain.from_iterable(self._offers.values())
+
+    def price(self, version: str | None) -> Price:
+        """The price of an offer, or of an intent that was written while this process ran. Raises KeyError."""
+        return self._prices[version or ""]
 
     def offers(self, project_id: str, model: str) -> Sequence[Offer]:
         """All replicas of a model that the project may use and that has a price, or one that leads nowhere yet."""
