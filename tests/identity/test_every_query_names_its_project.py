@@ -41,6 +41,7 @@ ALLOWED = {
     "argosy.catalog.store.find_provider",
     "argosy.catalog.store.remove_provider",
     # The price list is the platform's: the same for every project.
+    "argosy.billing.store.books_currency",
     "argosy.billing.store.ensure_price",
     "argosy.billing.store.standing_price",
     "argosy.billing.store.current_prices",

@@ -15,6 +15,7 @@ from argosy.billing.rating import QUANTITIES, amounts, quantities, rate
 from argosy.billing.recovery import Recovered, recover
 from argosy.billing.shipper import Shipper
 from argosy.billing.store import (
+    books_currency,
     current_prices,
     ensure_price,
     price_history,
@@ -39,6 +40,7 @@ __all__ = [
     "amounts",
     "balance",
     "balances",
+    "books_currency",
     "current_prices",
     "ensure_price",
     "funds",

@@ -24,6 +24,11 @@ _USAGE_COLUMNS = (*_SAME, _CAPPED, *(f"{name}_amount" for name in QUANTITIES), "
 _TARIFF = ("currency", "input", "cached_input", "output", "training")
 
 
+def books_currency(tx: Transaction) -> str | None:
+    """The one currency of all prices; None before the first."""
+    return tx.execute(select(price_versions.c.currency).limit(1)).scalar()
+
+
 def ensure_price(tx: Transaction, model: str, tariff: Tariff) -> str:
     """The id of the price version that is this tariff, made now unless the model's present price is the same.
 
@@ -31,8 +36,7 @@ def ensure_price(tx: Transaction, model: str, tariff: Tariff) -> str:
     platform keeps its books in one.
     """
     wanted = {name: getattr(tariff, name) for name in _TARIFF}
-    other = select(price_versions.c.currency).where(price_versions.c.currency != tariff.currency).limit(1)
-    if currency := tx.execute(other).scalar():
+    if (currency := books_currency(tx)) not in (None, tariff.currency):
         raise Invalid(
             f"The price of '{model}' is in {tariff.currency}, but this platform's books are in {currency}. Convert it.",
             code="currency_mismatch",

@@ -8,6 +8,7 @@ import typer
 from argosy.cli import (
     apply,
     batch,
+    budgets,
     cache,
     capacity,
     capture,
@@ -67,6 +68,7 @@ app.add_typer(cache.app, name="cache")
 app.add_typer(capture.app, name="capture")
 app.add_typer(hub_tokens.app, name="hub-token")
 app.add_typer(limits.app, name="limits")
+app.add_typer(budgets.app, name="budgets")
 app.add_typer(capacity.app, name="capacity")
 app.add_typer(capacity.waitlist, name="waitlist")
 

@@ -1,7 +1,7 @@
 """SQL of funds: what was allowed, and what was spent of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy import Row, delete, func, select, update
@@ -166,4 +166,8 @@ def _fund() -> Any:
 
 
 def _as_fund(row: Row[Any]) -> Fund:
-    return Fund(**{**row._mapping, "held": int(row.held)})
+    """As it stands now: of a month that has just begun, nothing is spent, whether or not that is written down yet."""
+    fund = Fund(**{**row._mapping, "held": int(row.held)})
+    if fund.period == "month" and (month := month_of(now())) > fund.period_start:
+        return replace(fund, spent=0, period_start=month)
+    return fund

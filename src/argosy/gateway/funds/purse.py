@@ -61,6 +61,10 @@ class Purse:
         """Whether so much cannot be had, even if everything that is held came back."""
         return now - self._heard_at < KNOWN_S and amount > self._potential
 
+    def short(self, amount: int, now: float) -> bool:
+        """Whether so much was not there a moment ago."""
+        return self.gone or (now - self._heard_at < KNOWN_S and amount > self.free + self.at_hand)
+
     @property
     def low(self) -> bool:
         """Whether it is time to lease more."""

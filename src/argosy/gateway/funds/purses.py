@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -102,7 +103,7 @@ class Purses:
             await asyncio.wait([self._exchanging])
         self._restless = {purse for purse in self._purses.values() if purse.at_hand > 0}
         for purse in self._restless:
-            purse.tight = True
+            purse.used_at = -math.inf
         with contextlib.suppress(Exception):
             await self._exchange([])
 
@@ -129,9 +130,8 @@ class Purses:
                 return self._hold(purses, amount, fund)
             if self._clock() - began > WAIT_S:
                 raise _busy()
-            if any(purse.hopeless(amount, self._clock()) for purse in purses):
-                continue  # it says at once what is wrong, or another fund pays
-            await asyncio.sleep(_PAUSE_S)
+            if self._chosen(applying, amount, self._clock())[1] == fund:  # another one may pay at once
+                await asyncio.sleep(_PAUSE_S)
         return None
 
     def _chosen(self, applying: _Applying, amount: int, now: float) -> tuple[Sequence[Purse], str]:
@@ -142,7 +142,8 @@ class Purses:
                 raise over_budget(purse, amount)
         budgets = [purse for purse in applying.budgets if not purse.gone]
         for purse in applying.prepaid:
-            if not purse.gone and not purse.hopeless(amount, now):
+            last = applying.prepaid_only and purse is applying.prepaid[-1]  # there is none to pay in its place
+            if not (purse.gone or purse.hopeless(amount, now) if last else purse.short(amount, now)):
                 return [*budgets, purse], purse.fund.id
         if applying.prepaid_only and applying.prepaid:
             self.refusals["prepaid"] += 1
@@ -173,7 +174,7 @@ class Purses:
             self._work_on()
 
     async def _waited(self, purses: Sequence[Purse], amount: int) -> bool:
-        """Wait for the next exchange; says whether it brought what is needed, which is held then. Raises Unavailable."""
+        """Wait for the next exchange; says whether it brought what is needed, held then. Raises Unavailable."""
         waiter = _Waiter(purses, amount)
         for purse in purses:
             purse.waiting += 1
