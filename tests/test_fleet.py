@@ -174,3 +174,19 @@ def test_a_mistake_in_the_file_is_named(text, reason):
 def test_a_key_that_is_not_in_the_environment_is_told_before_anything_is_done():
     with pytest.raises(Invalid, match="OPENAI_API_KEY, which is not set"):
         steps(FILE, NOTHING, {})
+
+
+def test_budgets_are_set_where_they_differ():
+    fleet = read_fleet(
+        '[budgets.organization]\namount = "500 USD"\n[budgets.default]\namount = "5 USD"\nhard = false\n'
+    )
+    steps = plan(fleet, NOTHING, {})
+    assert [(step.sign, step.path) for step in steps] == [("+", "/budgets"), ("+", "/budgets")]
+    assert steps[0].body["scope"] == "organization"
+    assert (steps[1].body["scope"], steps[1].body["project"]) == ("project", "default")
+    there = {"amount": 500_000_000, "currency": "USD", "period": "month", "hard": True, "thresholds": [80, 100]}
+    present = replace(NOTHING, budgets={"organization": there, "default": there})
+    [step] = plan(fleet, present, {})
+    assert step.what == "budget of default: 5 USD (amount, hard)"
+    with pytest.raises(Invalid, match="budget of 'default'"):
+        plan(read_fleet('[budgets.default]\namount = "five"\n'), NOTHING, {})

@@ -16,6 +16,9 @@
     [routes.chat]                         # as PUT /v1/routes takes it
     targets = [{ model = "house-gpt" }, { model = "smollm2-135m-instruct", priority = 1 }]
 
+    [budgets.organization]                # of all projects together; else a project's name
+    amount = "500 USD"
+
 What the file does not name is left alone, unless it is to be pruned.
 """
 
@@ -26,9 +29,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from argosy.core import Invalid
+from argosy.core import Invalid, parse_money
 
 Method = Literal["POST", "PUT", "DELETE"]
+ORGANIZATION = "organization"
 _CAPACITY = ("waitlist", "tokens_per_minute")
 """Members of a deployment that are the capacity's."""
 
@@ -74,6 +78,16 @@ class DeploymentEntry(_Strict, frozen=True):
     prices: PricesEntry | None = None
 
 
+class BudgetEntry(_Strict, frozen=True):
+    """A budget, by the name of a project, or "organization" for all of them together."""
+
+    amount: str
+    """Such as ``500 USD``."""
+    period: Literal["month", "none"] = "month"
+    hard: bool = True
+    thresholds: tuple[int, ...] = (80, 100)
+
+
 class Fleet(_Strict, frozen=True):
     """All that a file may declare."""
 
@@ -81,6 +95,7 @@ class Fleet(_Strict, frozen=True):
     deployments: dict[str, DeploymentEntry] = {}
     aliases: dict[str, str] = {}
     routes: dict[str, dict[str, Any]] = {}
+    budgets: dict[str, BudgetEntry] = {}
 
 
 @dataclass(frozen=True)
@@ -93,6 +108,8 @@ class Present:
     aliases: Mapping[str, str]
     routes: Mapping[str, Mapping[str, Any]]
     capacity: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    budgets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By the name of the project, or "organization"."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +142,7 @@ def plan(fleet: Fleet, present: Present, environment: Mapping[str, str], *, prun
         *_capacity(fleet, present),
         *_aliases(fleet, present),
         *_routes(fleet, present),
+        *_budgets(fleet, present),
     ]
     return [*steps, *_surplus(fleet, present)] if prune else steps
 
@@ -235,6 +253,32 @@ def _routes(fleet: Fleet, present: Present) -> Iterator[Step]:
         if there is None or {key: there[key] for key in spec.__struct_fields__ if key in there} != written(spec):
             what = f"route {name} -> {', '.join(target.model for target in spec.targets)}"
             yield Step("~" if there else "+", what, "PUT", f"/routes/{name}", written(spec))
+
+
+def _budgets(fleet: Fleet, present: Present) -> Iterator[Step]:
+    for name, entry in fleet.budgets.items():
+        there = present.budgets.get(name)
+        allowed, currency = _parsed(name, entry.amount)
+        wanted = {
+            "amount": allowed,
+            "currency": currency,
+            "period": entry.period,
+            "hard": entry.hard,
+            "thresholds": list(entry.thresholds),
+        }
+        differs = [member for member, value in wanted.items() if there and there[member] != value]
+        if there is None or differs:
+            of = {"scope": "organization"} if name == ORGANIZATION else {"scope": "project", "project": name}
+            body = {**msgspec.to_builtins(entry), "thresholds": list(entry.thresholds), **of}
+            what = f"budget of {name}: {entry.amount}" + (f" ({', '.join(differs)})" if differs else "")
+            yield Step("~" if there else "+", what, "PUT", "/budgets", body)
+
+
+def _parsed(name: str, amount: str) -> tuple[int, str]:
+    try:
+        return parse_money(amount)
+    except ValueError as error:
+        raise Invalid(f"The budget of '{name}': {error}", code="invalid_fleet") from None
 
 
 def _surplus(fleet: Fleet, present: Present) -> Iterator[Step]:
