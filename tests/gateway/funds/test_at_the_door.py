@@ -9,7 +9,7 @@ import openai
 import pytest
 from tests.gateway.harness import QUESTION
 
-from argosy.billing import amounts, funds
+from argosy.billing import amounts, ensure_price, funds
 from argosy.identity import create_key, create_project, organization_of
 
 
