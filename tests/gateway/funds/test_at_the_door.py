@@ -21,7 +21,6 @@ async def budget(api, amount="1000 USD", **members):
 
 async def dear(api):
     """The harness's prices are nearly nothing: a token costs one micro-unit from here on."""
-    from argosy.billing import ensure_price
 
     class Tariff:
         currency, input, cached_input, output, training = "USD", 1_000_000, 1_000_000, 1_000_000, 0
