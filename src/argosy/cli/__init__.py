@@ -24,6 +24,7 @@ from argosy.cli import (
     platform,
     providers,
     routes,
+    shares,
     top,
     tune,
 )
@@ -69,6 +70,7 @@ app.add_typer(hub_tokens.app, name="hub-token")
 app.add_typer(limits.app, name="limits")
 app.add_typer(capacity.app, name="capacity")
 app.add_typer(capacity.waitlist, name="waitlist")
+app.add_typer(shares.app, name="shares")
 
 
 def main() -> None:
