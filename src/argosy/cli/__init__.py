@@ -17,6 +17,7 @@ from argosy.cli import (
     doctor,
     hub_tokens,
     keys,
+    ledger,
     licences,
     limits,
     models,
@@ -71,6 +72,7 @@ app.add_typer(limits.app, name="limits")
 app.add_typer(capacity.app, name="capacity")
 app.add_typer(capacity.waitlist, name="waitlist")
 app.add_typer(shares.app, name="shares")
+app.add_typer(ledger.app, name="ledger")
 
 
 def main() -> None:

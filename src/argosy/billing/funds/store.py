@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import func, insert, select, update
 
-from argosy.billing.funds.tables import funds
+from argosy.billing.funds.tables import fund_credits, funds
 from argosy.core import Invalid, new_id, now
 from argosy.runtime import Transaction, bump_version, insert_once
 
@@ -59,3 +59,12 @@ def change_allowed(tx: Transaction, fund_id: str, difference: int) -> None:
     changed = update(funds).where(funds.c.id == fund_id).values(allowed=funds.c.allowed + difference)
     tx.execute(changed)
     bump_version(tx)
+
+
+def give_back(tx: Transaction, fund_id: str, kind: Literal["top_up", "grant"], amount: int, note: str) -> None:
+    """Let what was spent of a prepaid fund be spent again: as a new credit, which does not expire."""
+    of_fund = fund_credits.c.fund_id == fund_id
+    position = tx.execute(select(func.count()).select_from(fund_credits).where(of_fund)).scalar_one()
+    credit = {"id": new_id("credit_"), "kind": kind, "note": note[:200], "amount": amount, "remaining": amount}
+    tx.execute(insert(fund_credits).values(fund_id=fund_id, created_at=now(), position=position, **credit))
+    change_allowed(tx, fund_id, amount)
