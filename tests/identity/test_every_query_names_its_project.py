@@ -49,8 +49,34 @@ ALLOWED = {
     # A fund is an organization's, or one of its projects' or keys'.
     "argosy.billing.funds.store.ensure_prepaid",
     "argosy.billing.funds.store.change_allowed",
+    "argosy.billing.funds.store.give_back",
+    # Shares are agreed for a model, whoever uses it, and owed to an owner, who is no tenant; only administrators see
+    # them.
+    "argosy.billing.shares.store.rules_of",
+    "argosy.billing.shares.store.last_number",
+    "argosy.billing.shares.store.insert_rule",
+    "argosy.billing.shares.store.currencies",
+    "argosy.billing.shares.store.read_months",
+    "argosy.billing.shares.store.write_months",
+    "argosy.billing.shares.store.months_of",
+    "argosy.billing.shares.store.payables",
+    "argosy.billing.shares.store.payable",
+    "argosy.billing.shares.store.first_entry_since",
+    "argosy.billing.shares.store.earned",
+    "argosy.billing.shares.store.other_movements",
+    "argosy.billing.shares.store.owner_names",
+    "argosy.billing.shares.store.insert_payout",
+    "argosy.billing.shares.store.select_payouts",
+    # A correction is of a transaction, which may be about several projects or none; only administrators make one.
+    "argosy.billing.corrections.store.insert_correction",
+    "argosy.billing.corrections.store.taken_back",
+    "argosy.billing.corrections.store.fund_of",
+    "argosy.billing.corrections.store.list_corrections",
     # An audit of the whole ledger.
     "argosy.billing.ledger.store.unbalanced_transactions",
+    "argosy.billing.ledger.store.trial_balance",
+    "argosy.billing.ledger.store.find_entries",
+    "argosy.billing.ledger.store.lines_of",
     # So is its chain, and the lock that makes those who post take turns.
     "argosy.billing.ledger.store.lock",
     "argosy.billing.ledger.store.read_head",

@@ -51,4 +51,5 @@ def _present() -> Present:
         aliases={one["id"]: one["target"] for one in get("/aliases")["data"]},
         routes={one["id"]: one for one in get("/routes")["data"]},
         capacity={one["model"]: one for one in get("/capacity")["data"]},
+        shares={one["model"]: one for one in get("/shares")["data"]},
     )

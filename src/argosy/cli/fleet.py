@@ -16,7 +16,13 @@
     [routes.chat]                         # as PUT /v1/routes takes it
     targets = [{ model = "house-gpt" }, { model = "smollm2-135m-instruct", priority = 1 }]
 
-What the file does not name is left alone, unless it is to be pruned.
+    [shares.smollm2-135m-instruct]        # what its owner gets of what is charged: as PUT /v1/shares takes it
+    owner = "some-lab"
+    owner_name = "Some Lab"
+    currency = "USD"
+    basis_points = 1_000                  # hundredths of a percent
+
+What the file does not name is left alone, unless it is to be pruned; shares are agreements, and never are.
 """
 
 import tomllib
@@ -74,6 +80,28 @@ class DeploymentEntry(_Strict, frozen=True):
     prices: PricesEntry | None = None
 
 
+class TierEntry(_Strict, frozen=True):
+    """A percentage of a month's revenue above a threshold in micro-units."""
+
+    above: int
+    basis_points: int
+
+
+class ShareEntry(_Strict, frozen=True):
+    """What a model's owner gets of what is charged, by the model's name. Amounts are micro-units."""
+
+    owner: str
+    owner_name: str
+    currency: str
+    basis_points: int = 0
+    per_million_tokens: int = 0
+    minimum: int = 0
+    tiers: list[TierEntry] = []
+    effective_from: int | None = None
+    effective_until: int | None = None
+    note: str = ""
+
+
 class Fleet(_Strict, frozen=True):
     """All that a file may declare."""
 
@@ -81,6 +109,7 @@ class Fleet(_Strict, frozen=True):
     deployments: dict[str, DeploymentEntry] = {}
     aliases: dict[str, str] = {}
     routes: dict[str, dict[str, Any]] = {}
+    shares: dict[str, ShareEntry] = {}
 
 
 @dataclass(frozen=True)
@@ -93,6 +122,8 @@ class Present:
     aliases: Mapping[str, str]
     routes: Mapping[str, Mapping[str, Any]]
     capacity: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    shares: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The latest version of each model's."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +156,7 @@ def plan(fleet: Fleet, present: Present, environment: Mapping[str, str], *, prun
         *_capacity(fleet, present),
         *_aliases(fleet, present),
         *_routes(fleet, present),
+        *_shares(fleet, present),
     ]
     return [*steps, *_surplus(fleet, present)] if prune else steps
 
@@ -235,6 +267,18 @@ def _routes(fleet: Fleet, present: Present) -> Iterator[Step]:
         if there is None or {key: there[key] for key in spec.__struct_fields__ if key in there} != written(spec):
             what = f"route {name} -> {', '.join(target.model for target in spec.targets)}"
             yield Step("~" if there else "+", what, "PUT", f"/routes/{name}", written(spec))
+
+
+def _shares(fleet: Fleet, present: Present) -> Iterator[Step]:
+    """A date that the file leaves out is not compared: an agreement that holds goes on."""
+    for name, entry in fleet.shares.items():
+        said, there = msgspec.to_builtins(entry), present.shares.get(name)
+        if entry.effective_from is None:
+            del said["effective_from"]
+        differs = [] if there is None else [member for member, value in said.items() if value != there[member]]
+        if there is None or differs:
+            what = f"share of {entry.owner} in {name}" + (f" ({', '.join(differs)})" if differs else "")
+            yield Step("~" if there else "+", what, "PUT", "/shares", {"model": name, **_given(said)})
 
 
 def _surplus(fleet: Fleet, present: Present) -> Iterator[Step]:
