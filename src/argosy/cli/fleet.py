@@ -32,6 +32,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from argosy.cli.fleet_shares import ShareEntry, differences, members
 from argosy.core import Invalid
 
 Method = Literal["POST", "PUT", "DELETE"]
@@ -78,28 +79,6 @@ class DeploymentEntry(_Strict, frozen=True):
     """What it can do, instead of what was measured."""
     quantisation: str | None = None
     prices: PricesEntry | None = None
-
-
-class TierEntry(_Strict, frozen=True):
-    """A percentage of a month's revenue above a threshold in micro-units."""
-
-    above: int
-    basis_points: int
-
-
-class ShareEntry(_Strict, frozen=True):
-    """What a model's owner gets of what is charged, by the model's name. Amounts are micro-units."""
-
-    owner: str
-    owner_name: str
-    currency: str
-    basis_points: int = 0
-    per_million_tokens: int = 0
-    minimum: int = 0
-    tiers: list[TierEntry] = []
-    effective_from: int | None = None
-    effective_until: int | None = None
-    note: str = ""
 
 
 class Fleet(_Strict, frozen=True):
@@ -270,15 +249,12 @@ def _routes(fleet: Fleet, present: Present) -> Iterator[Step]:
 
 
 def _shares(fleet: Fleet, present: Present) -> Iterator[Step]:
-    """A date that the file leaves out is not compared: an agreement that holds goes on."""
     for name, entry in fleet.shares.items():
-        said, there = msgspec.to_builtins(entry), present.shares.get(name)
-        if entry.effective_from is None:
-            del said["effective_from"]
-        differs = [] if there is None else [member for member, value in said.items() if value != there[member]]
+        there = present.shares.get(name)
+        differs = differences(entry, there)
         if there is None or differs:
             what = f"share of {entry.owner} in {name}" + (f" ({', '.join(differs)})" if differs else "")
-            yield Step("~" if there else "+", what, "PUT", "/shares", {"model": name, **_given(said)})
+            yield Step("~" if there else "+", what, "PUT", "/shares", {"model": name, **_given(members(entry))})
 
 
 def _surplus(fleet: Fleet, present: Present) -> Iterator[Step]:

@@ -10,7 +10,6 @@ from argosy.core import Invalid, format_money, new_id, parse_money
 
 app = typer.Typer(help="Revenue share with owners of models: set, list, statement, payout.", no_args_is_help=True)
 
-ModelArgument = Annotated[str, typer.Argument(help="A model's own name, not an alias.")]
 OwnerArgument = Annotated[str, typer.Argument(help="An id that 'argosy shares owners' shows.")]
 _COLUMNS = [
     "model",
@@ -27,9 +26,10 @@ _COLUMNS = [
 
 @app.command("set")
 def set_(
-    model: ModelArgument,
     owner: Annotated[str, typer.Option(help="The owner's id, such as some-lab.")],
     name: Annotated[str, typer.Option(help="The owner's name as it stands on statements.")],
+    model: Annotated[str | None, typer.Argument(help="A model's own name, not an alias.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Instead of a model: all that are under it now.")] = None,
     currency: Annotated[str, typer.Option(help="Of amounts and tiers.")] = "USD",
     percent: Annotated[str, typer.Option(help="Of what is charged; up to two decimals.")] = "0",
     per_million_tokens: Annotated[int, typer.Option(help="Micro-units for a million tokens.")] = 0,
@@ -47,6 +47,7 @@ def set_(
     """Agree on a model's share. It is fixed for each request when that is posted; the past is never settled anew."""
     body = {
         "model": model,
+        "licence": licence,
         "owner": owner,
         "owner_name": name,
         "currency": currency,
@@ -60,7 +61,8 @@ def set_(
         "supersede": supersede,
     }
     made = put("/shares", {member: value for member, value in body.items() if value is not None})
-    show([made] if as_json else [_row(made)], _COLUMNS[:-1], as_json=as_json)
+    rules = made["data"] if made["object"] == "list" else [made]
+    show(rules if as_json else [_row(rule) for rule in rules], _COLUMNS[:-1], as_json=as_json)
 
 
 @app.command("list")

@@ -7,7 +7,7 @@ import pytest
 from tests.gateway.harness import running_api
 from tests.gateway.limits.test_at_the_door import argosy
 
-from argosy import billing
+from argosy import billing, catalog
 from argosy.billing import UsageEvent
 from argosy.core import now, now_us
 
@@ -85,6 +85,18 @@ async def test_a_mistake_is_told(http, changes, status, code):
     if code == "model_not_found":
         assert "tiny" in answer.json()["error"]["message"]
     assert (await http.get("/shares")).json()["data"] == []
+
+
+async def test_a_licence_stands_for_its_models(http):
+    terms = {name: value for name, value in SHARE.items() if name != "model"}
+    made = (await http.put("/shares", json=terms | {"licence": "llama-3.1"})).json()
+    assert {rule["model"] for rule in made["data"]} == {
+        name for name, card in catalog.cards().items() if card.licence == "llama-3.1"
+    }
+    assert (await http.put("/shares", json=terms | {"licence": "llama-3.1"})).json() == made
+    both = await http.put("/shares", json=SHARE | {"licence": "llama-3.1"})
+    assert (both.status_code, (await http.put("/shares", json=terms)).status_code) == (400, 400)
+    assert (await http.put("/shares", json=terms | {"licence": "llama-9"})).status_code == 404
 
 
 async def test_overlapping_dates_are_a_conflict(http):

@@ -16,7 +16,7 @@ from argosy.api.context import AdminCaller, PlatformParts
 from argosy.billing import current_prices, shares
 from argosy.billing.shares import Payout, Rule, Statement, Terms, Tier
 from argosy.catalog import ModelVersion
-from argosy.core import NotFound, format_money, now, now_us
+from argosy.core import Invalid, NotFound, format_money, now, now_us
 from argosy.identity import list_projects
 from argosy.runtime import Transaction
 
@@ -45,7 +45,9 @@ class NewShare(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    licence: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """Instead of a model: all of the catalog that are under this licence now."""
     owner: _Owner
     owner_name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     currency: _Currency
@@ -79,14 +81,18 @@ class NewPayout(BaseModel):
 def put_share(body: NewShare, parts: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
     """Agree on a model's share: a new version, which holds for what begins from then on. The same terms change nothing.
 
-    It holds for adapters of the model too, besides what rule they have of their own.
+    It holds for adapters of the model too, besides what rule they have of their own. For a licence the answer is a list,
+    one for each of its models.
     """
-    named = body.model_dump(exclude={"supersede", "tiers"})
-    terms = Terms(**named, tiers=tuple(Tier(tier.above, tier.basis_points) for tier in body.tiers))
+    named = body.model_dump(exclude={"model", "licence", "supersede", "tiers"})
+    tiers = tuple(Tier(tier.above, tier.basis_points) for tier in body.tiers)
+    made = []
     with parts.database.write() as tx:
-        kin = _kin(tx, caller.project_id, body.model)
-        made = shares.agree(tx, terms, key_id=caller.key_id, at=now(), kin=kin, supersede=body.supersede)
-    return _rule(made)
+        for model in _models(body):
+            kin, terms = _kin(tx, caller.project_id, model), Terms(model=model, tiers=tiers, **named)
+            agreed = shares.agree(tx, terms, key_id=caller.key_id, at=now(), kin=kin, supersede=body.supersede)
+            made.append(_rule(agreed))
+    return made[0] if body.model is not None else {"object": "list", "data": made, "has_more": False}
 
 
 @router.get("")
@@ -168,6 +174,21 @@ def list_payouts(parts: PlatformParts, caller: AdminCaller, owner: str | None = 
     with parts.database.read() as tx:
         found = shares.list_payouts(tx, owner)
     return {"object": "list", "data": [_payout(one) for one in found], "has_more": False}
+
+
+def _models(body: NewShare) -> list[str]:
+    """Whose share it is. Raises Invalid for both or neither, NotFound for a licence that no model here has."""
+    if (body.model is None) == (body.licence is None):
+        raise Invalid(
+            "A share is of a 'model', or of all that are under a 'licence'.", code="invalid_share", param="model"
+        )
+    if body.model is not None:
+        return [body.model]
+    terms = catalog.licence(str(body.licence))
+    found = [name for name, card in catalog.cards().items() if card.licence == terms.id]
+    if not found:
+        raise NotFound(f"No model here is under {terms.title}.", code="model_not_found", param="licence")
+    return found
 
 
 def _kin(tx: Transaction, project_id: str, model: str) -> list[str]:
