@@ -32,7 +32,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from argosy.cli.fleet_shares import ShareEntry, differences, members
+from argosy.cli.fleet_shares import ShareEntry, share_body, share_differences
 from argosy.core import Invalid
 
 Method = Literal["POST", "PUT", "DELETE"]
@@ -251,10 +251,10 @@ def _routes(fleet: Fleet, present: Present) -> Iterator[Step]:
 def _shares(fleet: Fleet, present: Present) -> Iterator[Step]:
     for name, entry in fleet.shares.items():
         there = present.shares.get(name)
-        differs = differences(entry, there)
+        differs = share_differences(entry, there)
         if there is None or differs:
             what = f"share of {entry.owner} in {name}" + (f" ({', '.join(differs)})" if differs else "")
-            yield Step("~" if there else "+", what, "PUT", "/shares", {"model": name, **_given(members(entry))})
+            yield Step("~" if there else "+", what, "PUT", "/shares", _given(share_body(name, entry)))
 
 
 def _surplus(fleet: Fleet, present: Present) -> Iterator[Step]:

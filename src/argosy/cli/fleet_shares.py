@@ -28,14 +28,16 @@ class ShareEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
 
 
-def members(entry: ShareEntry) -> dict[str, Any]:
-    """What it says; a beginning that it leaves out is not said, so that an agreement that holds goes on."""
+def share_body(model: str, entry: ShareEntry) -> dict[str, Any]:
+    """What is put. A beginning that the file leaves out is not said, so that an agreement that holds goes on."""
     said: dict[str, Any] = msgspec.to_builtins(entry)
     if entry.effective_from is None:
         del said["effective_from"]
-    return said
+    return {"model": model, **said}
 
 
-def differences(entry: ShareEntry, there: Mapping[str, Any] | None) -> list[str]:
+def share_differences(entry: ShareEntry, there: Mapping[str, Any] | None) -> list[str]:
     """The members that the latest version has otherwise; none if there is no version."""
-    return [] if there is None else [name for name, value in members(entry).items() if value != there[name]]
+    if there is None:
+        return []
+    return [name for name, value in share_body(there["model"], entry).items() if value != there[name]]

@@ -81,8 +81,8 @@ class NewPayout(BaseModel):
 def put_share(body: NewShare, parts: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
     """Agree on a model's share: a new version, which holds for what begins from then on. The same terms change nothing.
 
-    It holds for adapters of the model too, besides what rule they have of their own. For a licence the answer is a list,
-    one for each of its models.
+    It holds for adapters of the model too, besides what rule they have of their own. For a licence the answer is a
+    list, one for each of its models.
     """
     named = body.model_dump(exclude={"model", "licence", "supersede", "tiers"})
     tiers = tuple(Tier(tier.above, tier.basis_points) for tier in body.tiers)
