@@ -133,6 +133,34 @@ def test_what_may_be_promised_of_a_deployment_is_a_step_of_its_own():
     assert (made.path, made.body) == ("/capacity/house-gpt", {"waitlist": True, "tokens_per_minute": 9})
 
 
+SHARE = """
+[shares.smollm2-135m-instruct]
+owner = "some-lab"
+owner_name = "Some Lab"
+currency = "USD"
+basis_points = 1_000
+tiers = [{ above = 1_000_000_000, basis_points = 2_000 }]
+"""
+
+
+def test_a_share_is_declared_too_and_never_pruned():
+    [step] = plan(read_fleet(SHARE), NOTHING, ENVIRONMENT)
+    assert (step.sign, step.what) == ("+", "share of some-lab in smollm2-135m-instruct")
+    tier = {"above": 1_000_000_000, "basis_points": 2_000}
+    assert (step.method, step.path) == ("PUT", "/shares")
+    body = {"model": "smollm2-135m-instruct", "owner": "some-lab", "owner_name": "Some Lab", "currency": "USD"}
+    amounts = {"basis_points": 1_000, "per_million_tokens": 0, "minimum": 0, "tiers": [tier], "note": ""}
+    assert step.body == body | amounts
+    there = {**step.body, "effective_from": 1_790_000_000, "effective_until": None, "version": 1}
+    present = replace(NOTHING, shares={"smollm2-135m-instruct": there})
+    assert steps(SHARE, present) == steps("", present, prune=True) == []
+    assert steps(SHARE.replace("= 1_000\n", "= 500\n"), present) == [
+        "~ share of some-lab in smollm2-135m-instruct (basis_points)"
+    ]
+    with pytest.raises(Invalid, match="percent"):
+        read_fleet(SHARE + "percent = 10\n")
+
+
 def test_another_key_is_noticed_by_its_end():
     assert steps(FILE, environment={"OPENAI_API_KEY": "sk-0123456789abcdXX"}) == ["~ provider openai (key)"]
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +14,8 @@ import uvloop
 
 from argosy.api import DoorLimits, Platform, create_app, serve
 from argosy.batches import Batcher
-from argosy.billing import Journal, Poster, Shipper, post_events, recover
-from argosy.core import Settings
+from argosy.billing import Journal, Poster, Shipper, ledger, post_events, recover
+from argosy.core import Conflict, NotFound, Settings
 from argosy.gateway import Gateway
 from argosy.gateway.cache import AnswerCache
 from argosy.gateway.capture import Capture, Sweeper
@@ -141,6 +142,20 @@ def revoke_local_key(settings: Settings, key_id: str) -> None:
     """Revoke a key of the default project. Raises NotFound."""
     with _local(settings).write() as tx:
         revoke_key(tx, default_project(tx), key_id)
+
+
+def verify_local_ledger(settings: Settings, known: str | None, progress: Callable[[int], None]) -> ledger.Verification:
+    """Go through the ledger in the home's database, as it is. Raises NotFound if there is none."""
+    if settings.database_url == f"sqlite:///{settings.home / 'argosy.sqlite'}" and not settings.home.exists():
+        raise NotFound(f"There is no platform at {settings.home}. Name its folder with --home.", code="home_not_found")
+    database = Database(settings.database_url)
+    if not is_current(database):
+        raise Conflict(
+            "The database cannot be reached, or is of another version: 'argosy up' brings it up to date.",
+            code="database_not_current",
+        )
+    with database.read() as tx:
+        return ledger.verify(tx, known, progress)
 
 
 def _prepare(settings: Settings, models: list[str]) -> str | None:

@@ -4,7 +4,7 @@ A journal that survives `kill -9` takes usage events in; `record` posts each one
 it started, to a double-entry ledger in integer micro-units; `invoices` closes periods.
 """
 
-from argosy.billing import funds
+from argosy.billing import corrections, funds, shares
 from argosy.billing.journal import Journal
 from argosy.billing.ledger import INVOICED, RECEIVABLE, REVENUE, Entry, balance, balances, list_entries
 from argosy.billing.meter import record
@@ -41,6 +41,7 @@ __all__ = [
     "balance",
     "balances",
     "books_currency",
+    "corrections",
     "current_prices",
     "ensure_price",
     "funds",
@@ -52,5 +53,6 @@ __all__ = [
     "rate",
     "record",
     "recover",
+    "shares",
     "standing_price",
 ]

@@ -6,7 +6,7 @@ so recording may be repeated by anyone at any time; ids are inserted in order, s
 
 from collections.abc import Sequence
 
-from argosy.billing import funds, ledger, store
+from argosy.billing import funds, ledger, shares, store
 from argosy.billing.prices import Price
 from argosy.billing.rating import Rated, amounts, entries_of, saved_amount
 from argosy.billing.usage import UsageEvent
@@ -23,16 +23,11 @@ def record(tx: Transaction, events: Sequence[UsageEvent], holder: str = "") -> i
     prices = store.prices_by_id(tx, {event.price_version for event in unique.values()})
     rated = [_rated(event, _price(prices, event)) for _, event in sorted(unique.items())]
     new = store.insert_usage(tx, rated)
-    ledger.post(
-        tx,
-        [
-            entry
-            for event, charged, _ in rated
-            if event.id in new
-            for entry in entries_of(event, charged, prices[event.price_version].currency)
-        ],
-    )
-    funds.spend(tx, [(event, sum(charged)) for event, charged, _ in rated if event.id in new], holder)
+    charged = [(event, four, prices[event.price_version].currency) for event, four, _ in rated if event.id in new]
+    entries = [entry for event, four, currency in charged for entry in entries_of(event, four, currency)]
+    entries += shares.settle(tx, [(event, sum(four), currency) for event, four, currency in charged])
+    ledger.post(tx, entries)
+    funds.spend(tx, [(event, sum(four)) for event, four, _ in charged], holder)
     return len(new)
 
 

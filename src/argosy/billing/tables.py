@@ -3,7 +3,19 @@
 Rows are added and never changed, save `invoice_series` and `ledger_head`.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from argosy.runtime import metadata
 
@@ -92,6 +104,8 @@ ledger_entries = Table(
     UniqueConstraint("transaction_id", "account", "quantity"),
     # Serves balances and the project's list of entries.
     Index(None, "project_id", "account", "id"),
+    # Serves statements. Most entries are about nobody besides a project, and cost nothing here.
+    Index(None, "party", "account", "id", sqlite_where=text("party <> ''"), postgresql_where=text("party <> ''")),
 )
 
 ledger_blocks = Table(

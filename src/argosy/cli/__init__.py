@@ -18,6 +18,7 @@ from argosy.cli import (
     doctor,
     hub_tokens,
     keys,
+    ledger,
     licences,
     limits,
     models,
@@ -25,6 +26,7 @@ from argosy.cli import (
     platform,
     providers,
     routes,
+    shares,
     top,
     tune,
 )
@@ -71,6 +73,8 @@ app.add_typer(limits.app, name="limits")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(capacity.app, name="capacity")
 app.add_typer(capacity.waitlist, name="waitlist")
+app.add_typer(shares.app, name="shares")
+app.add_typer(ledger.app, name="ledger")
 
 
 def main() -> None:

@@ -54,4 +54,5 @@ def _present() -> Present:
         routes={one["id"]: one for one in get("/routes")["data"]},
         capacity={one["model"]: one for one in get("/capacity")["data"]},
         budgets={names[one["subject"]]: one for one in get("/budgets")["data"] if one["subject"] in names},
+        shares={one["model"]: one for one in get("/shares")["data"]},
     )

@@ -19,7 +19,13 @@
     [budgets.organization]                # of all projects together; else a project's name
     amount = "500 USD"
 
-What the file does not name is left alone, unless it is to be pruned.
+    [shares.smollm2-135m-instruct]        # what its owner gets of what is charged: as PUT /v1/shares takes it
+    owner = "some-lab"
+    owner_name = "Some Lab"
+    currency = "USD"
+    basis_points = 1_000                  # hundredths of a percent
+
+What the file does not name is left alone, unless it is to be pruned; budgets and shares never are.
 """
 
 import tomllib
@@ -29,6 +35,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from argosy.cli.fleet_shares import ShareEntry, share_body, share_differences
 from argosy.core import Invalid, parse_money
 
 Method = Literal["POST", "PUT", "DELETE"]
@@ -96,6 +103,7 @@ class Fleet(_Strict, frozen=True):
     aliases: dict[str, str] = {}
     routes: dict[str, dict[str, Any]] = {}
     budgets: dict[str, BudgetEntry] = {}
+    shares: dict[str, ShareEntry] = {}
 
 
 @dataclass(frozen=True)
@@ -110,6 +118,8 @@ class Present:
     capacity: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     budgets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By the name of the project, or "organization"."""
+    shares: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The latest version of each model's."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +153,7 @@ def plan(fleet: Fleet, present: Present, environment: Mapping[str, str], *, prun
         *_aliases(fleet, present),
         *_routes(fleet, present),
         *_budgets(fleet, present),
+        *_shares(fleet, present),
     ]
     return [*steps, *_surplus(fleet, present)] if prune else steps
 
@@ -279,6 +290,15 @@ def _parsed(name: str, amount: str) -> tuple[int, str]:
         return parse_money(amount)
     except ValueError as error:
         raise Invalid(f"The budget of '{name}': {error}", code="invalid_fleet") from None
+
+
+def _shares(fleet: Fleet, present: Present) -> Iterator[Step]:
+    for name, entry in fleet.shares.items():
+        there = present.shares.get(name)
+        differs = share_differences(entry, there)
+        if there is None or differs:
+            what = f"share of {entry.owner} in {name}" + (f" ({', '.join(differs)})" if differs else "")
+            yield Step("~" if there else "+", what, "PUT", "/shares", _given(share_body(name, entry)))
 
 
 def _surplus(fleet: Fleet, present: Present) -> Iterator[Step]:

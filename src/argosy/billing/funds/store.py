@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from argosy.billing.funds.months import month_of
-from argosy.billing.funds.tables import fund_leases, funds
+from argosy.billing.funds.tables import fund_credits, fund_leases, funds
 from argosy.core import Conflict, Invalid, NotFound, new_id, now
 from argosy.runtime import Transaction, bump_version, insert_once
 
@@ -158,6 +158,15 @@ def add_spent(tx: Transaction, spent: Mapping[str, int]) -> None:
     for fund_id, amount in sorted(spent.items()):
         if amount:
             tx.execute(update(funds).where(funds.c.id == fund_id).values(spent=funds.c.spent + amount))
+
+
+def give_back(tx: Transaction, fund_id: str, kind: Literal["top_up", "grant"], amount: int, note: str) -> None:
+    """Let what was spent of a prepaid fund be spent again: as a new credit, which does not expire."""
+    of_fund = fund_credits.c.fund_id == fund_id
+    position = tx.execute(select(func.count()).select_from(fund_credits).where(of_fund)).scalar_one()
+    credit = {"id": new_id("credit_"), "kind": kind, "note": note[:200], "amount": amount, "remaining": amount}
+    tx.execute(insert(fund_credits).values(fund_id=fund_id, created_at=now(), position=position, **credit))
+    change_allowed(tx, fund_id, amount)
 
 
 def _fund() -> Any:
