@@ -13,7 +13,7 @@ from pathlib import Path
 
 from argosy.billing.frames import Progress, Void, decode
 from argosy.billing.posting import BATCH, post_events
-from argosy.billing.segments import abandoned, exclusive, segment_files
+from argosy.billing.segments import abandoned, exclusive, remove, segment_files
 from argosy.billing.usage import Intent, UsageEvent
 from argosy.runtime import Database
 
@@ -61,7 +61,7 @@ def _recover_one(folder: Path, parent: Path, database: Database, result: Recover
     events = _replay(folder, parent / "damaged", result)
     for start in range(0, len(events), BATCH):
         result.posted += post_events(database, events[start : start + BATCH], parent / "rejected")
-    shutil.rmtree(folder)
+    remove(folder)
     result.journals += 1
 
 
