@@ -49,6 +49,19 @@ ALLOWED = {
     # A fund is an organization's, or one of its projects' or keys'.
     "argosy.billing.funds.store.ensure_prepaid",
     "argosy.billing.funds.store.change_allowed",
+    # Reconciliation goes through all projects, and then asks for each one's rows by its name.
+    "argosy.billing.reconciliation.store.projects_with_usage",
+    # What it finds is of hours and models, of the whole platform.
+    "argosy.billing.reconciliation.store.replace_reconciliations",
+    "argosy.billing.reconciliation.store.select_reconciliations",
+    "argosy.billing.reconciliation.store.sum_of_differences",
+    "argosy.billing.reconciliation.store.books_currency",
+    # Engines and providers serve all projects.
+    "argosy.billing.reconciliation.store.put_engine_count",
+    "argosy.billing.reconciliation.store.select_engine_counts",
+    "argosy.billing.reconciliation.store.insert_provider_invoice",
+    "argosy.billing.reconciliation.store.find_provider_invoice",
+    "argosy.billing.reconciliation.store.provider_invoice_days",
     # An audit of the whole ledger.
     "argosy.billing.ledger.store.unbalanced_transactions",
     # So is its chain, and the lock that makes those who post take turns.

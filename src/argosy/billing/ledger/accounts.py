@@ -9,6 +9,9 @@ INVOICED = "invoiced"
 REVENUE = "revenue"
 """What the platform earned, by model. Credits are negative."""
 
+PROVIDER_COST = "provider_cost"
+"""What a provider takes for what was answered there; ``party`` is the provider. Debits are positive."""
+
 
 class Entry(NamedTuple):
     """One line of a ledger transaction."""

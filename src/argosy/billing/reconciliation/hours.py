@@ -7,11 +7,12 @@ an hour is the sum of what its rows are apart. Expected zero.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from argosy.billing.rating import QUANTITIES, amounts
 from argosy.billing.reconciliation import store
 from argosy.billing.store import prices_by_id
+from argosy.billing.usage import UsageEvent
 from argosy.core import now
 from argosy.runtime import Transaction
 
@@ -87,7 +88,7 @@ def _compare(
         one = found.get(key) or found.setdefault(key, Reconciled(*key))
         price = prices.get(row.price_version)
         charged = [getattr(row, f"{name}_amount") for name in QUANTITIES]
-        rated = amounts(row, price) if price else (0,) * len(QUANTITIES)
+        rated = amounts(cast(UsageEvent, row), price) if price else (0,) * len(QUANTITIES)
         total, entered = sum(charged), posted.get(row.id, 0)
         one.events += 1
         one.usage_amount += total

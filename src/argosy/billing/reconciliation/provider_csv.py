@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from argosy.core import MICRO, Invalid
+from argosy.core import Invalid
+from argosy.core.money import MICRO
 
-BYTES_MAX = 16 << 20
+BYTES_MAX = 4 << 20
 LINES_MAX = 200_000
 FIELDS = ("date", "model", "input_tokens", "output_tokens", "amount", "currency")
 """What a line must say; each may have another name in the file."""
@@ -35,47 +36,50 @@ class ProviderLine:
     amount: int
 
 
-def read_csv(data: bytes, currency: str | None, columns: Mapping[str, str] | None = None) -> list[ProviderLine]:
-    """All lines. ``currency`` is that of the books, None if there is none yet; ``columns`` says what a field of
-    `FIELDS` is called in the file, where it is not called by its name.
+def read_csv(
+    data: bytes, currency: str | None, columns: Mapping[str, str] | None = None
+) -> tuple[list[ProviderLine], str]:
+    """All lines, and their currency. ``currency`` is that of the books, None if there is none yet; ``columns`` says
+    what a field of `FIELDS` is called in the file, where it is not called by its name.
 
     Raises Invalid, which names up to twenty lines with what is wrong.
     """
-    rows = csv.reader(io.StringIO(_text(data)), strict=True)
-    names = {name: name for name in FIELDS} | dict(columns or {})
-    if unknown := sorted(names.keys() - set(FIELDS)):
-        raise _invalid([f"there is no field '{unknown[0]}'; the fields are {', '.join(FIELDS)}"])
+    rows = csv.reader(io.StringIO(_text(data), newline=""), strict=True)
     wrong: list[str] = []
     found: list[ProviderLine] = []
     seen: dict[tuple[str, ...], int] = {}
     try:
-        head = [name.strip() for name in next(rows, [])]
-        if missing := [wanted for wanted in names.values() if head.count(wanted) != 1]:
-            raise _invalid([f"line 1: the column '{missing[0]}' must be there once; there are: {', '.join(head)[:200]}"])
-        places = {name: head.index(column) for name, column in names.items()}
+        places, width = _places(next(rows, []), columns or {})
         for cells in rows:
             number = rows.line_num
             if not any(cell.strip() for cell in cells):
                 continue
-            if len(found) >= LINES_MAX:
-                raise _invalid([f"line {number}: more than {LINES_MAX} lines; split the file"])
             try:
-                found.append(_line(number, cells, len(head), places, currency))
+                line, currency = _line(number, cells, width, places, currency)
                 if (first := seen.setdefault(tuple(cells), number)) != number:
                     raise ValueError(f"the same as line {first}")
+                found.append(line)
             except ValueError as error:
                 wrong.append(f"line {number}: {error}")
-                if len(wrong) >= _PROBLEMS_MAX:
-                    break
+            if len(wrong) >= _PROBLEMS_MAX or len(found) > LINES_MAX:
+                break
     except csv.Error as error:
         wrong.append(f"line {rows.line_num}: {error}")
-    if wrong:
-        raise _invalid(wrong)
-    if not found:
-        raise _invalid(["it has no lines"])
-    if len({cells[places["currency"]].strip() for cells in seen}) > 1:
-        raise _invalid(["it is in more than one currency"])
-    return found
+    if len(found) > LINES_MAX:
+        wrong.append(f"line {rows.line_num}: more than {LINES_MAX} lines; split the file")
+    if wrong or not found:
+        raise _invalid(wrong or ["it has no lines"])
+    return found, currency or ""
+
+
+def _places(head: list[str], columns: Mapping[str, str]) -> tuple[dict[str, int], int]:
+    """Where each field is, and how many cells a line has. Raises Invalid."""
+    if unknown := sorted(columns.keys() - set(FIELDS)):
+        raise _invalid([f"there is no field '{unknown[0]}'; the fields are {', '.join(FIELDS)}"])
+    head, names = [name.strip() for name in head], {name: columns.get(name, name) for name in FIELDS}
+    if missing := [wanted for wanted in names.values() if head.count(wanted) != 1]:
+        raise _invalid([f"line 1: the column '{missing[0]}' must be there once; there are: {', '.join(head)[:200]}"])
+    return {name: head.index(column) for name, column in names.items()}, len(head)
 
 
 def _text(data: bytes) -> str:
@@ -84,13 +88,17 @@ def _text(data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _invalid([f"line {data.count(b'\n', 0, error.start) + 1}: it is not UTF-8; save it as such"]) from None
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _invalid([f"line {line}: it is not UTF-8; save it as such"]) from None
     if (at := text.find("\0")) >= 0:
-        raise _invalid([f"line {text.count('\n', 0, at) + 1}: it has a NUL; this is no CSV file"])
+        line = text.count("\n", 0, at) + 1
+        raise _invalid([f"line {line}: it has a NUL; this is no CSV file"])
     return text
 
 
-def _line(number: int, cells: list[str], width: int, places: Mapping[str, int], currency: str | None) -> ProviderLine:
+def _line(
+    number: int, cells: list[str], width: int, places: Mapping[str, int], currency: str | None
+) -> tuple[ProviderLine, str]:
     if len(cells) != width:
         raise ValueError(f"it has {len(cells)} cells, and the first line has {width}")
     date, model, prompt, completion, amount, said = (cells[places[name]].strip() for name in FIELDS)
@@ -104,13 +112,13 @@ def _line(number: int, cells: list[str], width: int, places: Mapping[str, int], 
     if not re.fullmatch("[A-Z]{3}", said):
         raise ValueError(f"'{said[:40]}' is no currency such as USD")
     if currency is not None and said != currency:
-        raise ValueError(f"it is in {said}, and the books are in {currency}")
+        raise ValueError(f"it is in {said}, and the books, or the lines before, are in {currency}")
     try:
         day = int(datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
     except ValueError:
         raise ValueError(f"'{date[:40]}' is no date such as 2026-11-26") from None
     micro = int((Decimal(amount) * MICRO).quantize(Decimal(1), ROUND_HALF_UP))
-    return ProviderLine(number, day, model, int(prompt), int(completion), micro)
+    return ProviderLine(number, day, model, int(prompt), int(completion), micro), said
 
 
 def _invalid(wrong: list[str]) -> Invalid:
