@@ -310,8 +310,8 @@ def kills(found: dict[str, Any]) -> str:
         [
             "## Random kills",
             "",
-            f"**{found['violations']} violations** after {found['rounds']} kills -9 under load, the books compared with "
-            f"what clients were told after each: {found['requests']:,} requests, {found['complete']:,} of them complete; "
+            f"**{found['violations']} violations** after {found['rounds']} kills -9 under load, the books compared "
+            f"with what clients were told after each: {found['requests']:,} requests, {found['complete']:,} complete; "
             f"at the latest {found['slowest_back_s']} s until all usage was posted. Killed: {killed}. "
             f"Seed {found['seed']}.",
             "",

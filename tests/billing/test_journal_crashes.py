@@ -17,9 +17,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import text
+from tests.fresh import fresh_database
 
-from argosy.billing import Intent, Journal, UsageEvent, recover, recovery
+from argosy.billing import Intent, Journal, UsageEvent, record, recover, recovery
 from argosy.billing.frames import Progress, encode
+from argosy.billing.reports import EventFilter, list_events
 from argosy.core import Unavailable
 from argosy.runtime import Database
 
@@ -275,3 +278,28 @@ def test_whatever_a_crash_leaves_what_was_promised_is_kept(
     print(f"{fault}: {len(log)} moments, {trial.states} states")
     assert wrong == []
     assert trial.states > 1_000
+
+
+def test_the_real_database_ends_with_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = recorded(tmp_path)
+    trial = Trial(tmp_path, monkeypatch)
+    for number, moment in enumerate(range(5, len(log), len(log) // 12)):
+        promise, disks = Promise.at(log, moment), list(Crash(log, moment).power_cut())
+        disk = disks[number * 7 % len(disks)]
+        expected = trial.rows_after(disk, promise.posted)
+        monkeypatch.undo()
+        database = fresh_database(tmp_path / f"{number}.sqlite")
+        root = tmp_path / f"real {number}"
+        root.mkdir()
+        write(disk, root)
+        with database.write() as tx:
+            tx.execute(text("INSERT INTO price_versions VALUES ('price_1', 'ship', 1, 'USD', 5, 5, 5, 5, 1)"))
+            record(tx, list(promise.posted.values()))
+        assert recover(root / "journal", database).posted == len(expected) - len(promise.posted)
+        with database.read() as tx:
+            lines = {line.id: line for line in list_events(tx, "proj_a", EventFilter(), limit=1_000)}
+        assert lines.keys() == expected.keys()
+        for id_, event in expected.items():
+            counts = lines[id_].units["input"], lines[id_].units["output"], lines[id_].outcome
+            assert counts == (event.prompt_tokens, event.completion_tokens, event.outcome)
+        database.close()
