@@ -11,16 +11,19 @@ from argosy import billing
 from argosy.billing.reconciliation import (
     EngineCount,
     EngineHour,
+    Reconciled,
+    Reconciliation,
+    compare,
     engine_hours,
     import_provider_invoice,
     note_engine_counts,
     provider_days,
+    publish,
     published,
-    reconcile,
     sum_of_differences,
 )
-from argosy.core import Invalid
-from argosy.runtime import Database
+from argosy.core import Invalid, now
+from argosy.runtime import Database, Transaction
 
 from .conftest import Card, Meter
 
@@ -28,6 +31,13 @@ HEAD = "date,model,input_tokens,output_tokens,amount,currency\n"
 LINE = "2026-11-26,ship,100,20,0.123456,USD\n"
 DAY = 1_795_651_200
 """2026-11-26."""
+
+
+def reconcile(tx: Transaction, since: int, until: int) -> list[Reconciled]:
+    """As `billing.reconciliation.reconcile` does it, in one transaction, so that tampering is never committed."""
+    found = compare(tx, since, until)
+    publish(tx, since, until, found)
+    return found
 
 
 @pytest.fixture
@@ -198,3 +208,16 @@ def test_what_was_found_is_kept_as_it_was(used: Database) -> None:
         reconcile(tx, 0, 3 * 3_600)
         rows = tx.execute(text("SELECT rows, causes FROM reconciliations WHERE difference > 0")).all()
     assert sorted(one for row in rows for one in json.loads(row[0])) == ["req_0001", "req_0002"]
+
+
+def test_the_chore_compares_and_asks_the_engines(database: Database, meter: Meter) -> None:
+    with database.write() as tx:
+        billing.record(tx, [meter.event("req_1", at=now(), prompt_tokens=1_000)])
+    chore = Reconciliation(database, lambda: [EngineCount("rep_1", "ship", 1_000, 0)])
+    chore.sample()
+    assert chore.compare() == 0
+    with database.write() as tx:
+        assert [one.events for one in published(tx, now() - 3_600)] == [1]
+        assert [one.prompt_tokens for one in engine_hours(tx, now() - 3_600)] == [1_000]
+        tx.execute(text("UPDATE ledger_entries SET amount = amount - 2 WHERE quantity = 'input'"))
+    assert chore.compare() == 2

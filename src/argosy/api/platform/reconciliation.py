@@ -48,8 +48,9 @@ def run(body: NewRun, parts: PlatformParts, _: AdminCaller) -> dict[str, Any]:
     """Compare now, and publish what was found in the place of what was found before about the same hours."""
     since = now() - _DAY_S if body.since is None else body.since
     flush_usage(parts)
-    with parts.database.write() as tx:
-        return _report(tx, reconciliation.reconcile(tx, since), since)
+    found = reconciliation.reconcile(parts.database, since)
+    with parts.database.read() as tx:
+        return _report(tx, found, since)
 
 
 @router.get("")

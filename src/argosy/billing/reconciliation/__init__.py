@@ -6,7 +6,7 @@ have caused it.
 
 from argosy.billing.reconciliation.chore import Reconciliation
 from argosy.billing.reconciliation.engines import EngineCount, EngineHour, engine_hours, note_engine_counts
-from argosy.billing.reconciliation.hours import HOUR, Reconciled, published, reconcile
+from argosy.billing.reconciliation.hours import HOUR, Reconciled, compare, publish, published, reconcile
 from argosy.billing.reconciliation.provider_csv import BYTES_MAX, FIELDS
 from argosy.billing.reconciliation.providers import (
     ProviderDay,
@@ -26,10 +26,12 @@ __all__ = [
     "ProviderInvoice",
     "Reconciled",
     "Reconciliation",
+    "compare",
     "engine_hours",
     "import_provider_invoice",
     "note_engine_counts",
     "provider_days",
+    "publish",
     "published",
     "reconcile",
     "sum_of_differences",

@@ -14,7 +14,7 @@ from argosy.billing.reconciliation import store
 from argosy.billing.store import prices_by_id
 from argosy.billing.usage import UsageEvent
 from argosy.core import now
-from argosy.runtime import Transaction
+from argosy.runtime import Database, Transaction
 
 HOUR = 3_600
 _MICRO = 1_000_000
@@ -52,20 +52,34 @@ class Reconciled:
             self.causes.append(cause)
 
 
-def reconcile(tx: Transaction, since: int, until: int | None = None) -> list[Reconciled]:
-    """Compare all hours from that of ``since`` to that of ``until`` (now), and publish what was found in the place of
-    what was found before. In bounded memory.
+def reconcile(database: Database, since: int, until: int | None = None) -> list[Reconciled]:
+    """Compare the hours from ``since`` to ``until`` (now), and publish what was found. Posting goes on meanwhile: the
+    lock that writers take is held only to write the result.
     """
-    start, end = since // HOUR * HOUR, ((until or now()) // HOUR + 1) * HOUR
+    with database.read() as tx:
+        found = compare(tx, since, until)
+    with database.write() as tx:
+        publish(tx, since, until, found)
+    return found
+
+
+def compare(tx: Transaction, since: int, until: int | None = None) -> list[Reconciled]:
+    """All hours from that of ``since`` to that of ``until`` (now) in which something was used, in order. In bounded
+    memory. A row and its entries are committed together, so who sees a row sees its entries.
+    """
+    start, end = _hours(since, until)
     found: dict[tuple[int, str], Reconciled] = {}
     for project_id in store.projects_with_usage(tx):
         for page in store.usage_pages(tx, project_id, start * _MICRO, end * _MICRO):
             _compare(tx, project_id, page, found)
-    result = [found[key] for key in sorted(found)]
-    texts = ({"rows": json.dumps(one.rows), "causes": json.dumps(one.causes), "created_at": now()} for one in result)
-    rows = [{**vars(one), **text} for one, text in zip(result, texts, strict=True)]
-    store.replace_reconciliations(tx, start, end, rows)
-    return result
+    return [found[key] for key in sorted(found)]
+
+
+def publish(tx: Transaction, since: int, until: int | None, found: Sequence[Reconciled]) -> None:
+    """Put this in the place of what was found before about the same hours."""
+    texts = ({"rows": json.dumps(one.rows), "causes": json.dumps(one.causes), "created_at": now()} for one in found)
+    rows = [{**vars(one), **text} for one, text in zip(found, texts, strict=True)]
+    store.replace_reconciliations(tx, *_hours(since, until), rows)
 
 
 def published(tx: Transaction, since: int) -> list[Reconciled]:
@@ -76,6 +90,11 @@ def published(tx: Transaction, since: int) -> list[Reconciled]:
         values.pop("created_at")
         found.append(Reconciled(**values | {name: json.loads(values[name]) for name in ("rows", "causes")}))
     return found
+
+
+def _hours(since: int, until: int | None) -> tuple[int, int]:
+    """Where the first one begins, and where the last one ends."""
+    return since // HOUR * HOUR, ((until or now()) // HOUR + 1) * HOUR
 
 
 def _compare(
