@@ -15,6 +15,7 @@ import uvloop
 from argosy.api import DoorLimits, Platform, create_app, serve
 from argosy.batches import Batcher
 from argosy.billing import Journal, Poster, Shipper, ledger, post_events, recover
+from argosy.billing.reconciliation import Reconciliation
 from argosy.core import Conflict, NotFound, Settings
 from argosy.gateway import Gateway
 from argosy.gateway.cache import AnswerCache
@@ -28,6 +29,7 @@ from argosy.runtime.logs import configure_logs
 from argosy.runtime.migrations import is_current, migrate
 from argosy.runtime.supervisor import HomeLock, Program, Supervisor, listen
 from argosy.serving import Reconciler, deploy
+from argosy.serving.engine_counts import engine_counts
 from argosy.tuning import DeployedEngines, Tuner, Worker
 
 _WORKER_SILENT_S = 10.0
@@ -121,6 +123,7 @@ def run_worker(settings: Settings) -> int:
     batcher = Batcher(settings, database, blobs, vault)
     reconciler = Reconciler(settings, database, blobs, vault)
     chores = {"reconciler": reconciler.run, "captures": Sweeper(database).run}
+    chores["reconciliation"] = Reconciliation(database, partial(engine_counts, database)).run
     Worker(database, Jobs(settings), tuner, chores, batcher).run(stop)
     database.close()
     return 0

@@ -89,6 +89,19 @@ ALLOWED = {
     "argosy.billing.corrections.store.taken_back",
     "argosy.billing.corrections.store.fund_of",
     "argosy.billing.corrections.store.list_corrections",
+    # Reconciliation goes through all projects, and then asks for each one's rows by its name.
+    "argosy.billing.reconciliation.store.projects_with_usage",
+    # What it finds is of hours and models, of the whole platform.
+    "argosy.billing.reconciliation.store.replace_reconciliations",
+    "argosy.billing.reconciliation.store.select_reconciliations",
+    "argosy.billing.reconciliation.store.sum_of_differences",
+    "argosy.billing.reconciliation.store.books_currency",
+    # Engines and providers serve all projects.
+    "argosy.billing.reconciliation.store.put_engine_count",
+    "argosy.billing.reconciliation.store.select_engine_counts",
+    "argosy.billing.reconciliation.store.insert_provider_invoice",
+    "argosy.billing.reconciliation.store.find_provider_invoice",
+    "argosy.billing.reconciliation.store.provider_invoice_days",
     # An audit of the whole ledger.
     "argosy.billing.ledger.store.unbalanced_transactions",
     "argosy.billing.ledger.store.trial_balance",

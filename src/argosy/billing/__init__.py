@@ -4,7 +4,7 @@ A journal that survives `kill -9` takes usage events in; `record` posts each one
 it started, to a double-entry ledger in integer micro-units; `invoices` closes periods.
 """
 
-from argosy.billing import corrections, funds, shares
+from argosy.billing import corrections, funds, reconciliation, shares
 from argosy.billing.journal import Journal
 from argosy.billing.ledger import INVOICED, RECEIVABLE, REVENUE, Entry, balance, balances, list_entries
 from argosy.billing.meter import record
@@ -51,6 +51,7 @@ __all__ = [
     "price_history",
     "quantities",
     "rate",
+    "reconciliation",
     "record",
     "recover",
     "shares",

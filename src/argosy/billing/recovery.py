@@ -14,7 +14,7 @@ from pathlib import Path
 from argosy.billing.frames import Progress, Void, decode
 from argosy.billing.funds.leases import end_leases
 from argosy.billing.posting import BATCH, post_events
-from argosy.billing.segments import abandoned, exclusive, segment_files
+from argosy.billing.segments import abandoned, exclusive, remove, segment_files
 from argosy.billing.usage import Intent, UsageEvent
 from argosy.runtime import Database
 
@@ -64,7 +64,7 @@ def _recover_one(folder: Path, parent: Path, database: Database, result: Recover
         result.posted += post_events(database, events[start : start + BATCH], parent / "rejected", folder.name)
     with database.write() as tx:
         end_leases(tx, folder.name)
-    shutil.rmtree(folder)
+    remove(folder)
     result.journals += 1
 
 

@@ -25,6 +25,7 @@ from argosy.cli import (
     money,
     platform,
     providers,
+    reconcile,
     routes,
     shares,
     top,
@@ -65,6 +66,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(batch.app, name="batch")
 app.add_typer(licences.app, name="licences")
 app.add_typer(providers.app, name="provider")
+app.add_typer(reconcile.app, name="reconcile")
 app.add_typer(routes.app, name="route")
 app.add_typer(cache.app, name="cache")
 app.add_typer(capture.app, name="capture")
