@@ -7,10 +7,9 @@ from itertools import count, pairwise
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
-from tests.fresh import fresh_database
 
 from argosy import billing
 from argosy.billing import UsageEvent, ledger, shares
@@ -20,7 +19,7 @@ from argosy.billing.shares.rule import rule_for
 from argosy.core import ArgosyError, Conflict, Invalid, NotFound
 from argosy.runtime import Database
 
-from .conftest import Card, Meter
+from .conftest import Meter
 
 TERMS = Terms("ship", "lab", "The Lab", "USD", basis_points=2_000)
 
@@ -163,7 +162,7 @@ def test_the_order_does_not_matter_and_nothing_is_above_what_was_charged(rule, e
         assert total(events) == share_of(sum(charged for charged, _ in events), 0, rule, 0)
 
 
-homes = count()
+names = count()
 MONTHS = [timegm((2026, month, day, 0, 0, 0)) for month in (1, 2, 3) for day in (1, 27)]
 BASES = {"ship": "ship", "ft:ship:a:b:1": "ship", "other": "other"}
 used = st.lists(
@@ -173,36 +172,41 @@ used = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rules, used, st.lists(st.integers(0, 25), max_size=4))
-def test_any_batches_come_to_the_same_and_the_books_are_sound(tmp_path_factory, rule, events, cuts) -> None:
-    def posted(parts: list[list[UsageEvent]]) -> tuple[int, list[tuple[object, ...]]]:
-        database = fresh_database(tmp_path_factory.mktemp("home") / f"{next(homes)}.sqlite")
-        with database.write() as tx:
-            assert billing.ensure_price(tx, "ship", Card()).startswith("price_")
-            price = billing.current_prices(tx)["ship"].id
+def test_any_batches_come_to_the_same_and_the_books_are_sound(database: Database, meter, rule, events, cuts) -> None:
+    def posted(batches: list[list[int]]) -> list[tuple[object, ...]]:
+        """By an owner and under names of its own: what was posted before is another's."""
+        mine = f"m{next(names)}"
         terms = replace(
-            TERMS, basis_points=rule.basis_points, tiers=rule.tiers, per_million_tokens=rule.per_million_tokens,
-            minimum=rule.minimum,
+            TERMS, model=f"{mine} ship", owner=mine, basis_points=rule.basis_points, tiers=rule.tiers,
+            per_million_tokens=rule.per_million_tokens, minimum=rule.minimum,
         )  # fmt: skip
-        agree(database, terms)
-        for part in parts:
-            record(database, *(msgspec.structs.replace(event, price_version=price) for event in part))
-        books_are_sound(database)
+        agreed = agree(database, terms)
+        for batch in batches:
+            used = [(n, *events[n]) for n in batch]
+            record(
+                database,
+                *(
+                    meter.event(
+                        f"{mine} {n}", at=at, prompt_tokens=tokens, model=f"{mine} {model}",
+                        base_model=f"{mine} {BASES[model]}",
+                    )
+                    for n, at, tokens, model in used
+                ),
+            )  # fmt: skip
         with database.read() as tx:
-            months = tx.execute(text("SELECT month, revenue, share, events FROM share_months ORDER BY month")).all()
-        total = owed(database).get("lab", 0)
-        assert total == sum(month.share for month in months)
-        database.close()
-        return total, [tuple(month) for month in months]
+            columns = "month, revenue, share, events"
+            asked = f"SELECT {columns} FROM share_months WHERE rule_id = '{agreed.id}' ORDER BY month"
+            months = tx.execute(text(asked)).all()
+        assert owed(database).get(mine, 0) == sum(month.share for month in months)
+        return [tuple(month) for month in months]
 
-    made = [
-        Meter("").event(f"req_{n}", at=at, prompt_tokens=tokens, model=model, base_model=BASES[model])
-        for n, (at, tokens, model) in enumerate(events)
-    ]
-    edges = sorted({0, len(made), *(cut for cut in cuts if cut < len(made))})
-    parts = [made[start:end] for start, end in pairwise(edges)]
-    assert posted([made]) == posted(parts) == posted(list(reversed(parts)))
+    everything = list(range(len(events)))
+    edges = sorted({0, len(events), *(cut for cut in cuts if cut < len(events))})
+    parts = [everything[start:end] for start, end in pairwise(edges)]
+    assert posted([everything]) == posted(parts) == posted(parts[::-1])
+    books_are_sound(database)
 
 
 def test_two_who_post_at_once_share_exactly(database: Database, meter: Meter) -> None:
