@@ -131,25 +131,27 @@ class Home:
         with self._database.write() as tx:
             self.seen.project_id = default_project(tx)
 
-    def round(self) -> dict[str, Any]:
-        """One kill under load. What was killed, how many requests there were, and what is wrong."""
+    def round(self, kills: int = 1) -> dict[str, Any]:
+        """Some kills under load, one soon after the other: what was killed, how many asked, and what is wrong."""
         load = Load(self.platform.url, KEY, self._chance.getrandbits(32))
         load.start()
-        time.sleep(self._chance.uniform(0.1, 0.7))
-        target = self._chance.choice(TARGETS[self.kind])
-        self._kill(target)
+        killed = []
+        for _ in range(kills):
+            time.sleep(self._chance.uniform(0.1, 0.7))
+            killed.append(self._chance.choice(TARGETS[self.kind]))
+            self._kill(killed[-1])
         time.sleep(self._chance.uniform(0.1, 0.5))
         asked = load.stop()
         self.seen.asked += asked
         began, late, self._answered = time.monotonic(), [], False
         try:
-            until(self._is_back, BACK_S, f"after a kill of {target} not everybody was back")
+            until(self._is_back, BACK_S, f"after a kill of {killed} not everybody was back")
         except AssertionError as error:
             late = [str(error)]
         back_s = time.monotonic() - began
         return {
             "database": self.kind,
-            "killed": target,
+            "killed": killed,
             "requests": len(asked),
             "complete": sum(one.usage is not None for one in asked),
             "back_s": round(back_s, 2),
@@ -236,13 +238,13 @@ class Home:
         return [f"{twice} ids have two rows", *found] if twice else found
 
 
-def rounds(database: str, count: int, seed: int) -> Iterator[dict[str, Any]]:
-    """So many rounds on one home."""
+def rounds(database: str, count: int, seed: int, kills: int = 1) -> Iterator[dict[str, Any]]:
+    """So many rounds on one home, with so many kills in each."""
     with tempfile.TemporaryDirectory(prefix="argosy-kills-", ignore_cleanup_errors=True) as folder:
         home = Home(Path(folder), database, seed)
         try:
             for _ in range(count):
-                yield home.round()
+                yield home.round(kills)
         finally:
             home.close()
 
@@ -255,7 +257,7 @@ def summary(done: list[dict[str, Any]], seed: int, wanted: int) -> dict[str, Any
         "rounds_wanted": wanted,
         "requests": sum(one["requests"] for one in done),
         "complete": sum(one["complete"] for one in done),
-        "killed": Counter(f"{one['database']} {one['killed']}" for one in done),
+        "killed": Counter(f"{one['database']} {name}" for one in done for name in one["killed"]),
         "slowest_back_s": max((one["back_s"] for one in done), default=0.0),
         "violations": sum(len(one["violations"]) for one in done),
         "rounds_with_violations": [one for one in done if one["violations"]],

@@ -45,6 +45,6 @@ def test_what_is_wrong_is():
 
 
 def test_the_summary_counts_violations():
-    done = {"database": "sqlite", "killed": "api", "requests": 9, "complete": 5, "back_s": 1.5}
+    done = {"database": "sqlite", "killed": ["api"], "requests": 9, "complete": 5, "back_s": 1.5}
     found = summary([{**done, "violations": []}, {**done, "violations": ["x", "y"]}], 1, 300)
     assert (found["rounds"], found["violations"], found["killed"]) == (2, 2, {"sqlite api": 2})
