@@ -123,6 +123,7 @@ def _event(line: EventLine) -> dict[str, Any]:
         },
         "price_version": line.price_version,
         "discount": line.discount,
+        "tier": line.tier,
         "batch_id": line.batch_id,
         "currency": line.currency,
         "quantities": [

@@ -8,6 +8,10 @@ INVOICED = "invoiced"
 """What a project owes by an invoice."""
 REVENUE = "revenue"
 """What the platform earned, by model. Credits are negative."""
+PROVIDER_COST = "provider_cost"
+"""What use of a provider's model cost the platform, by model and provider."""
+PROVIDER_PAYABLE = "provider_payable"
+"""What a provider is owed for it."""
 
 
 class Entry(NamedTuple):

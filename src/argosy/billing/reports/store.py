@@ -91,7 +91,14 @@ def _with_price(project_id: str) -> Select[Any]:
     units = [expression.label(f"{name}_units") for name, expression in unit_columns().items()]
     unit_prices = [price_versions.c[name].label(f"{name}_price") for name in QUANTITIES]
     return (
-        select(usage_events, price_versions.c.currency, invoice_items.c.invoice_id, *units, *unit_prices)
+        select(
+            usage_events,
+            price_versions.c.currency,
+            price_versions.c.tiers,
+            invoice_items.c.invoice_id,
+            *units,
+            *unit_prices,
+        )
         .join(price_versions, price_versions.c.id == _used.price_version)
         .outerjoin(invoice_items, invoice_items.c.usage_id == _used.id)
         .where(_used.project_id == project_id)
