@@ -53,6 +53,7 @@ ALLOWED = {
     "argosy.billing.prices.store.costs_by_id",
     "argosy.billing.prices.store.next_change",
     "argosy.billing.prices.store.books_currency",
+    "argosy.billing.prices.store.versions_of",
     # A fund is an organization's, or one of its projects' or keys'.
     "argosy.billing.funds.store.ensure_prepaid",
     "argosy.billing.funds.store.change_allowed",

@@ -22,6 +22,7 @@ from argosy.cli import (
     models,
     money,
     platform,
+    prices,
     providers,
     routes,
     top,
@@ -67,6 +68,7 @@ app.add_typer(cache.app, name="cache")
 app.add_typer(capture.app, name="capture")
 app.add_typer(hub_tokens.app, name="hub-token")
 app.add_typer(limits.app, name="limits")
+app.add_typer(prices.app, name="prices")
 app.add_typer(capacity.app, name="capacity")
 app.add_typer(capacity.waitlist, name="waitlist")
 

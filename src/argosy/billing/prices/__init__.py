@@ -4,7 +4,9 @@ A price is a version that is never changed. Which one is in force is a question 
 when that begins. Beside it stands the cost, pinned and posted likewise, so that the margin is in the books.
 """
 
+from argosy.billing.prices.importing import Step, import_prices
 from argosy.billing.prices.price import Price, Tariff, Terms, Tier, in_force, price_for, tier_rates
+from argosy.billing.prices.reading import Row, read_date, read_prices
 from argosy.billing.prices.store import (
     books_currency,
     cost_history,
@@ -19,10 +21,13 @@ from argosy.billing.prices.store import (
     prices_by_id,
     standing_cost,
     standing_price,
+    versions_of,
 )
 
 __all__ = [
     "Price",
+    "Row",
+    "Step",
     "Tariff",
     "Terms",
     "Tier",
@@ -33,13 +38,17 @@ __all__ = [
     "current_prices",
     "ensure_cost",
     "ensure_price",
+    "import_prices",
     "in_force",
     "next_change",
     "price_for",
     "price_history",
     "price_time",
     "prices_by_id",
+    "read_date",
+    "read_prices",
     "standing_cost",
     "standing_price",
     "tier_rates",
+    "versions_of",
 ]

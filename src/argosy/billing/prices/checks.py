@@ -70,7 +70,7 @@ def check_date(effective_from: int, now: int) -> None:
         )
     if effective_from > now + _AHEAD_S_MAX:
         raise Invalid(
-            "effective_from is more than ten years ahead. Write unix seconds, not milliseconds, or 2027-01-01T00:00:00Z.",
+            "effective_from is more than ten years ahead. Write unix seconds, no milliseconds, or 2027-01-01T00:00Z.",
             code="date_too_far_ahead",
             param="effective_from",
         )

@@ -59,7 +59,7 @@ def ensure_cost(tx: Transaction, provider: str, model: str, tariff: Tariff, effe
 
 def standing_price(tx: Transaction, model: str, default: Tariff) -> str:
     """The id of the model's present price, whoever set it; without one, ``default`` becomes it. Raises Invalid."""
-    found = _present(_versions(tx, _OURS, {"model": model}))
+    found = _present(versions_of(tx, model))
     return found.id if found else ensure_price(tx, model, default)
 
 
@@ -67,7 +67,7 @@ def standing_cost(tx: Transaction, provider: str, model: str, default: Tariff) -
     """The same of what a provider asks; None where there is no cost yet and the default is in another currency than
     the books.
     """
-    found = _present(_versions(tx, _COSTS, {"provider": provider, "model": model}))
+    found = _present(versions_of(tx, model, provider))
     if found:
         return found.id
     if books_currency(tx) not in (None, default.currency):
@@ -93,6 +93,13 @@ def price_history(tx: Transaction) -> list[Price]:
 def cost_history(tx: Transaction) -> list[Price]:
     """The same of what providers ask."""
     return _history(tx, _COSTS)
+
+
+def versions_of(tx: Transaction, model: str, provider: str = "") -> list[Price]:
+    """All versions of what we ask for one model, or a provider does, oldest first."""
+    if provider:
+        return _versions(tx, _COSTS, {"provider": provider, "model": model})
+    return _versions(tx, _OURS, {"model": model})
 
 
 def prices_by_id(tx: Transaction, ids: Iterable[str]) -> dict[str, Price]:
