@@ -61,7 +61,7 @@ def read_prices(text: str, form: Format) -> list[Row]:
     readers = {"toml": _toml, "csv": _csv, "json": _json}
     try:
         found = list(readers[form](text.removeprefix("\ufeff")))
-    except (ValueError, csv.Error) as error:
+    except (ValueError, csv.Error, RecursionError) as error:
         raise Invalid(f"This is no {form.upper()} file of prices: {error}", code="invalid_price_file") from error
     if not 1 <= len(found) <= ROWS_MAX:
         raise Invalid(f"A price file has 1 to {ROWS_MAX} prices; this one has {len(found)}.", code="invalid_price_file")
@@ -130,14 +130,22 @@ def _json(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     prices = found.get("prices") if isinstance(found, dict) else found
     if not isinstance(prices, list):
         raise ValueError("it is no list of prices, and has no member 'prices' that is one")
-    start = re.search(r'"prices"\s*:\s*\[', text) if isinstance(found, dict) else re.search(r"\[", text)
-    position = start.end() if start else 0
-    for price in prices:
+    return zip(_lines(text, len(prices), decoder, bare=prices is found), prices, strict=True)
+
+
+def _lines(text: str, count: int, decoder: json.JSONDecoder, *, bare: bool) -> list[int]:
+    """Where each of the list's members begins; the first line for all where that cannot be told."""
+    starts = list(re.finditer(r"\[" if bare else r'"prices"\s*:\s*\[', text))
+    lines: list[int] = []
+    if not bare and len(starts) != 1:
+        return [1] * count
+    position = starts[0].end()
+    for _ in range(count):
         while text[position] in " \t\r\n,":
             position += 1
-        line = text.count("\n", 0, position) + 1
+        lines.append(text.count("\n", 0, position) + 1)
         _, position = decoder.raw_decode(text, position)
-        yield line, price
+    return lines
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

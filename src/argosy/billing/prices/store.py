@@ -5,7 +5,6 @@ once; all are in one currency, that of the books. Two processes may add at once:
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Row, Select, Table, func, select
@@ -48,13 +47,14 @@ def ensure_price(tx: Transaction, model: str, tariff: Tariff, effective_from: in
 def ensure_cost(tx: Transaction, provider: str, model: str, tariff: Tariff, effective_from: int | None = None) -> str:
     """The same of what a provider asks for a model's use."""
     check_name(provider, "provider")
-    return _ensure(
-        tx,
-        _COSTS,
-        {"provider": provider, "model": model},
-        replace(terms_of(tariff), batch_discount=None),
-        effective_from,
-    )
+    terms = terms_of(tariff)
+    if terms.batch_discount is not None:
+        raise Invalid(
+            "What a provider asks has no batch_discount: lines of our batches are plain requests to it. Leave it out.",
+            code="invalid_discount",
+            param="batch_discount",
+        )
+    return _ensure(tx, _COSTS, {"provider": provider, "model": model}, terms, effective_from)
 
 
 def standing_price(tx: Transaction, model: str, default: Tariff) -> str:
