@@ -1,4 +1,4 @@
-"""A price begins at its time and never ends backwards, whoever sets it and whatever the clock does. On both databases."""
+"""A price begins at its time and no older one comes back, whoever sets it and whatever the clock does."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

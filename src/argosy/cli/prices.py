@@ -15,7 +15,8 @@ app = typer.Typer(
 )
 
 CostOption = Annotated[bool, typer.Option("--cost", help="What providers ask, instead of what we do.")]
-_COLUMNS = ["model", "version", "state", "from (UTC)", "input", "cached", "output", "training", "batch", "above"]
+# For a million tokens; below a price, its tiers, by the tokens of prompt above which they hold.
+_COLUMNS = ["model", "version", "state", "from (UTC)", "input", "cached", "output", "training", "in", "batch"]
 _FORMATS = {".toml": "toml", ".csv": "csv", ".json": "json"}
 
 
@@ -150,36 +151,41 @@ def derive(
         else:
             print("This is a proposal. Add --apply to make it the price.")
         return
-    [training] = [row["training"] for row in get("/prices", model=model)["data"]] or [0]
     wanted = {name: found[name] for name in ("model", "currency", "input", "output")}
-    _show([post("/prices", wanted | {"training": training})], as_json=as_json)
+    for present in get("/prices", model=model)["data"]:  # what speed says nothing about stays
+        wanted |= {name: present[name] for name in ("training", "batch_discount") if present[name] is not None}
+    _show([post("/prices", wanted)], as_json=as_json)
 
 
 def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         show(rows, [], as_json=True)
         return
-    told = [
-        {
+    lines: list[dict[str, Any]] = []
+    for row in rows:
+        named = {
             "model": _name(row),
             "version": row["version"],
             "state": row["state"],
             "from (UTC)": _day(row["effective_from"]),
-            "batch": None if row["batch_discount"] is None else f"-{row['batch_discount']} %",
-            "above": None,
-            "cached": format_money(row["cached_input"], row["currency"]),
-            **{name: format_money(row[name], row["currency"]) for name in ("input", "output", "training")},
+            "batch": None if row["batch_discount"] is None else f"-{row['batch_discount']}%",
         }
-        for row in rows
-    ]
-    lines: list[dict[str, Any]] = []
-    for row, line in zip(rows, told, strict=True):
-        lines.append(line)
+        lines.append(named | _rates(row) | {"training": _decimal(row["training"]), "in": row["currency"]})
         for tier in row["tiers"]:
-            rates = {name: format_money(tier[name], row["currency"]) for name in ("input", "output")}
-            cached = format_money(tier["cached_input"], row["currency"])
-            lines.append({"model": "", "above": f"{tier['above_prompt_tokens']:,} tokens", "cached": cached, **rates})
+            above = f"> {tier['above_prompt_tokens']:,}"
+            lines.append(dict.fromkeys(_COLUMNS, "") | {"model": above, "in": row["currency"]} | _rates(tier))
     show(lines, _COLUMNS, as_json=False)
+
+
+def _rates(row: dict[str, Any]) -> dict[str, str]:
+    names = {"input": "input", "cached_input": "cached", "output": "output"}
+    return {column: _decimal(row[name]) for name, column in names.items()}
+
+
+def _decimal(micro: int) -> str:
+    """Of the currency, for a million tokens: at least two decimals, and all that there are."""
+    units, fraction = divmod(micro, 1_000_000)
+    return f"{units}.{f'{fraction:06d}'.rstrip('0'):0<2}"
 
 
 def _name(row: dict[str, Any]) -> str:
