@@ -121,3 +121,21 @@ def test_a_price_has_a_batch_rate_of_its_own_or_the_platforms():
     free = replaced(plain, batch_discount=0)
     assert [one.discount(50, "batch_1") for one in (plain, own, free)] == [50, 20, 0]
     assert [one.discount(0, None) for one in (plain, own, free)] == [0, 0, 0], "outside of batches nobody has one"
+
+
+async def test_an_answer_from_the_cache_owes_no_provider_anything_whatever_we_charge_for_it(api):
+    api.gateway.cache.charge_percent = 30
+    async with running_engine() as primary:
+        await offer(api, "primary", primary, PRICES | {"cost": COST})
+        api.gateway.refresh()
+        client = api.client()
+        for _ in range(2):
+            await client.chat.completions.create(
+                model="primary", messages=QUESTION, temperature=0, extra_headers={"x-argosy-cache": "on"}
+            )
+            api.gateway.cache.settle()
+        made, kept = await api.settled(2)
+    assert (made.outcome, kept.outcome) == ("complete", "cached")
+    assert made.cost_version
+    assert kept.prompt_tokens > 0
+    assert kept.cost_version == ""

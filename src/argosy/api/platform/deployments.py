@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from argosy import billing, serving
 from argosy.api.context import AdminCaller, InferenceCaller, PlatformParts
-from argosy.api.platform.prices import NewCost, NewPrices, date_of, terms_wire
+from argosy.api.platform.price_bodies import NewCost, NewPrices, date_of, terms_wire
 from argosy.billing.prices import versions_of
 from argosy.runtime import Transaction
 from argosy.serving import Deployment, DeploymentVersion, ReplicaRow
