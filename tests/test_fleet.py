@@ -218,3 +218,38 @@ def test_budgets_are_set_where_they_differ():
     assert step.what == "budget of default: 5 USD (amount, hard)"
     with pytest.raises(Invalid, match="budget of 'default'"):
         plan(read_fleet('[budgets.default]\namount = "five"\n'), NOTHING, {})
+
+
+TIERED = FILE.replace(
+    "output = 600_000 }",
+    "output = 600_000, batch_discount = 40, cost = { currency = 'USD', input = 90_000, output = 300_000 }, "
+    "tiers = [{ above_prompt_tokens = 1000, input = 300_000, output = 900_000 }] }",
+)
+TIERS = [{"above_prompt_tokens": 1000, "input": 300_000, "cached_input": 300_000, "output": 900_000}]
+
+
+def test_tiers_batch_rates_and_costs_are_compared_and_sent():
+    [made] = [step for step in plan(read_fleet(TIERED), THERE, ENVIRONMENT) if "house-gpt" in step.what]
+    assert made.what == "deployment house-gpt (prices, cost)"
+    assert made.body["prices"] == {
+        "currency": "USD", "input": 150_000, "output": 600_000, "training": 0, "batch_discount": 40,
+        "tiers": [{"above_prompt_tokens": 1000, "input": 300_000, "output": 900_000}],
+        "cost": {"currency": "USD", "input": 90_000, "output": 300_000, "training": 0},
+    }  # fmt: skip
+    cost = {"currency": "USD", "input": 90_000, "cached_input": 90_000, "output": 300_000, "training": 0, "tiers": []}
+    assert steps(TIERED, priced(PRICES | {"tiers": TIERS, "batch_discount": 40}, cost=cost)) == []
+
+
+def test_a_price_to_come_agrees_once_it_is_there_and_when_it_has_begun():
+    text = FILE.replace("output = 600_000 }", "output = 600_000, effective_from = 2027-01-01T00:00:00Z }")
+    old = PRICES | {"input": 1}
+    [made] = plan(read_fleet(text), priced(old), ENVIRONMENT)
+    assert made.body["prices"]["effective_from"] == 1798761600
+    assert steps(text, priced(old, prices_to_come=[PRICES | {"effective_from": 1798761600}])) == []
+    assert steps(text, priced(old, prices_to_come=[PRICES | {"effective_from": 1798761601}])) != []
+    assert steps(text, priced(PRICES)) == []
+
+
+def priced(prices, **more):
+    there = {**THERE.deployments["house-gpt"], "prices": prices, **more}
+    return replace(THERE, deployments={**THERE.deployments, "house-gpt": there})

@@ -190,7 +190,8 @@ class Trial:
         if key not in self._known:
             self.states += 1
             rows = dict(posted)
-            self.patch.setattr(recovery, "post_events", lambda _, events, __: insert_once(rows, events))
+            self.patch.setattr(recovery, "post_events", lambda _, events, *__: insert_once(rows, events))
+            self.patch.setattr(recovery, "end_leases", lambda *_: None)
             for again in (False, True)[: 1 + (self.states % _AGAIN == 0)]:
                 before = dict(rows)
                 root = self.folder / f"{self.states}{'b' if again else 'a'}"
@@ -232,6 +233,7 @@ def recorded(tmp_path: Path, **faults: Any) -> list[Op]:
             return done
 
         patch.setattr(recovery, "post_events", post)
+        patch.setattr(recovery, "end_leases", lambda *_: None)
         recover(root / "journal", Database("sqlite://"))
     return recorder.log
 
@@ -293,7 +295,12 @@ def test_the_real_database_ends_with_the_same_rows(tmp_path: Path, monkeypatch: 
         root.mkdir()
         write(disk, root)
         with database.write() as tx:
-            tx.execute(text("INSERT INTO price_versions VALUES ('price_1', 'ship', 1, 'USD', 5, 5, 5, 5, 1)"))
+            tx.execute(
+                text(
+                    "INSERT INTO price_versions (id, model, version, currency, input, cached_input, output, training, "
+                    "created_at) VALUES ('price_1', 'ship', 1, 'USD', 5, 5, 5, 5, 1)"
+                )
+            )
             record(tx, list(promise.posted.values()))
         assert recover(root / "journal", database).posted == len(expected) - len(promise.posted)
         with database.read() as tx:

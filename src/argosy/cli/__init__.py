@@ -24,6 +24,7 @@ from argosy.cli import (
     models,
     money,
     platform,
+    prices,
     providers,
     reconcile,
     routes,
@@ -73,6 +74,7 @@ app.add_typer(capture.app, name="capture")
 app.add_typer(hub_tokens.app, name="hub-token")
 app.add_typer(limits.app, name="limits")
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(prices.app, name="prices")
 app.add_typer(capacity.app, name="capacity")
 app.add_typer(capacity.waitlist, name="waitlist")
 app.add_typer(shares.app, name="shares")

@@ -8,7 +8,7 @@
     [deployments.house-gpt]               # a provider's model under a name of our own
     provider = "openai"
     provider_model = "gpt-6-luna"
-    prices = { currency = "USD", input = 150_000, output = 600_000 }
+    prices = { currency = "USD", input = 150_000, output = 600_000 }    # as POST /v1/prices takes it, and "cost"
 
     [aliases]
     chat-default = "house-gpt"
@@ -31,6 +31,7 @@ What the file does not name is left alone, unless it is to be pruned; budgets an
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -59,14 +60,34 @@ class ProviderEntry(_Strict, frozen=True):
     prefill: Literal["none", "assistant", "prefix", "partial"] | None = None
 
 
-class PricesEntry(_Strict, frozen=True):
-    """Micro-units of the currency per million tokens."""
+class TierEntry(_Strict, frozen=True):
+    """Other rates for the whole request, above a length of its prompt."""
+
+    above_prompt_tokens: int
+    input: int
+    output: int
+    cached_input: int | None = None
+
+
+class CostEntry(_Strict, frozen=True):
+    """What the provider asks, in micro-units of the currency per million tokens."""
 
     currency: str
     input: int
     output: int
     cached_input: int | None = None
     training: int = 0
+    tiers: list[TierEntry] = []
+
+
+class PricesEntry(CostEntry, frozen=True):
+    """What we ask."""
+
+    batch_discount: int | None = None
+    """Percent off in batches."""
+    effective_from: int | datetime | None = None
+    """At once if it is left out; else what holds now does until then."""
+    cost: CostEntry | None = None
 
 
 class DeploymentEntry(_Strict, frozen=True):
@@ -203,7 +224,7 @@ def _deployments(fleet: Fleet, present: Present) -> Iterator[Step]:
             for member in _CAPACITY:
                 del body[member]
             if entry.prices:
-                body["prices"] = _given(msgspec.to_builtins(entry.prices))
+                body["prices"] = _price_body(entry.prices)
             what = f"deployment {name}" + (f" ({', '.join(differs)})" if differs else "")
             yield Step("~" if there else "+", what, "POST", "/deployments", _given(body))
 
@@ -237,10 +258,53 @@ def _deployment_differences(name: str, entry: DeploymentEntry, there: Mapping[st
         differs.append("replicas")
     if entry.idle_unload_s is not None and (entry.idle_unload_s or None) != there.get("idle_unload_s"):
         differs.append("idle_unload_s")
-    wanted, now = entry.prices, there.get("prices")
-    if wanted and _full(msgspec.to_builtins(wanted)) != now:
+    if entry.prices and not _priced(entry.prices, there):
         differs.append("prices")
+    if entry.prices and entry.prices.cost and not _same_terms(entry.prices.cost, there.get("cost")):
+        differs.append("cost")
     return differs
+
+
+def _priced(wanted: PricesEntry, there: Mapping[str, Any]) -> bool:
+    """Whether the price holds, or is to from the very time that the file says."""
+    if _same_terms(wanted, there.get("prices")):
+        return True
+    begins = _seconds(wanted.effective_from)
+    to_come = there.get("prices_to_come", ())
+    return any(one["effective_from"] == begins and _same_terms(wanted, one) for one in to_come)
+
+
+def _same_terms(wanted: CostEntry, there: Mapping[str, Any] | None) -> bool:
+    if there is None:
+        return False
+    said = _full(msgspec.to_builtins(wanted))
+    said["tiers"] = sorted(map(_full, said["tiers"]), key=lambda tier: tier["above_prompt_tokens"])
+    defaults: dict[str, Any] = {"tiers": [], "batch_discount": None}
+    for name in ("effective_from", "cost"):
+        said.pop(name, None)
+    return all(there.get(name, defaults.get(name)) == value for name, value in said.items())
+
+
+def _price_body(prices: PricesEntry) -> dict[str, Any]:
+    body: dict[str, Any] = _without_none(msgspec.to_builtins(prices))
+    for each in (body, body.get("cost", {})):
+        if not each.get("tiers", True):
+            del each["tiers"]
+    if prices.effective_from is not None:
+        body["effective_from"] = _seconds(prices.effective_from)
+    return body
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_none(member) for name, member in value.items() if member is not None}
+    return [_without_none(member) for member in value] if isinstance(value, list) else value
+
+
+def _seconds(given: int | datetime | None) -> int | None:
+    if not isinstance(given, datetime):
+        return given
+    return int((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp())
 
 
 def _full(prices: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Ids, money, clock, errors and settings: what every floor stands on. No I/O, and imports nothing else of ours."""
 
-from argosy.core.clock import now, now_us
+from argosy.core.clock import SteadyClock, now, now_us
 from argosy.core.errors import (
     ArgosyError,
     Conflict,
@@ -33,6 +33,7 @@ __all__ = [
     "OverBudget",
     "RateLimited",
     "Settings",
+    "SteadyClock",
     "TooLarge",
     "Unauthenticated",
     "Unavailable",

@@ -201,9 +201,7 @@ class Gateway:
 
     def _worst(self, call: Call, caller: Caller) -> int:
         offers = (offer for model in call.plan.models for offer in self._table.offers(caller.project_id, model))
-        return worst_charge(
-            call.request, ((one, self._table.price(one.price_version)) for one in offers), caller.discount
-        )
+        return worst_charge(call.request, ((one, self._table.price(one.price_version)) for one in offers))
 
     async def _known(self, request: Request, caller: Caller, request_id: str, served: Served) -> Call:
         """Admit, looking once more for a name that is newer than what is in memory, such as a job's new model."""
@@ -231,7 +229,7 @@ class Gateway:
         served.asked, served.route, served.led_to = asked, plan.route, offer.route
         parts = [Part()] if request.parts == 1 else [Part() for _ in range(request.parts)]
         intent = _intent(request, caller, request_id, offer, plan.route)
-        meter = Meter(self._journal, intent, parts, request.n, partial(self._ended, served))
+        meter = Meter(self._journal, intent, parts, request.n, partial(self._ended, served), granted=caller.discount)
         return Call(request_id, caller.project_id, request, meter, plan, served)
 
     async def _settled(self, call: Call, work: Callable[[], Awaitable[T]]) -> T:
@@ -273,8 +271,9 @@ def _intent(request: Request, caller: Caller, request_id: str, offer: Offer, rou
         prompt_estimate=request.prompt_estimate,
         started_us=now_us(),
         route=route,
-        discount=caller.discount,
+        discount=offer.discount(caller.discount, caller.batch_id),
         batch_id=caller.batch_id,
+        cost_version=offer.cost_version,
     )
 
 

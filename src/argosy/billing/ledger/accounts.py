@@ -56,9 +56,6 @@ ACCOUNTS = (
 )
 """All of them, in the order of a trial balance."""
 
-PROVIDER_COST = "provider_cost"
-"""What a provider takes for what was answered there; ``party`` is the provider. Debits are positive."""
-
 
 class Entry(NamedTuple):
     """One line of a ledger transaction."""

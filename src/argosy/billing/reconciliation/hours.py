@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from argosy.billing.prices import prices_by_id
 from argosy.billing.rating import QUANTITIES, amounts
 from argosy.billing.reconciliation import store
-from argosy.billing.store import prices_by_id
 from argosy.billing.usage import UsageEvent
 from argosy.core import now
 from argosy.runtime import Database, Transaction

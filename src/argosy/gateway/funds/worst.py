@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from argosy.billing import Price
+from argosy.billing.prices import Tier
 from argosy.core import charge
 from argosy.gateway.requests import Request
 from argosy.gateway.routing import Offer
@@ -17,10 +18,13 @@ _SLACK = 2
 """Micro-units: prompt and cached prompt are rounded each on its own."""
 
 
-def worst_charge(request: Request, offers: Iterable[tuple[Offer, Price]], discount: int) -> int:
-    """Micro-units. No tokenizer makes more tokens than there are bytes, so the body's length bounds the prompt."""
+def worst_charge(request: Request, offers: Iterable[tuple[Offer, Price]]) -> int:
+    """Micro-units. No tokenizer makes more tokens than there are bytes, so the body's length bounds the prompt.
+
+    No discount is counted on, and of a price with tiers the dearest: which one it will be is not known yet.
+    """
     prompt = prompt_bound(request)
-    return max((_at(request, prompt, offer, price, discount) for offer, price in offers), default=0)
+    return max((_at(request, prompt, offer, price) for offer, price in offers), default=0)
 
 
 def prompt_bound(request: Request) -> int:
@@ -36,7 +40,8 @@ def answer_bound(request: Request, context_length: int) -> int:
     return (request.max_tokens or context_length or ANSWER_TOKENS_MAX) * request.parts
 
 
-def _at(request: Request, prompt: int, offer: Offer, price: Price, discount: int) -> int:
-    read = charge(prompt, max(price.input, price.cached_input), discount)
-    written = charge(answer_bound(request, offer.route.context_length), price.output, discount)
+def _at(request: Request, prompt: int, offer: Offer, price: Price) -> int:
+    rates: list[Price | Tier] = [price, *price.tiers]
+    read = charge(prompt, max(max(each.input, each.cached_input) for each in rates))
+    written = charge(answer_bound(request, offer.route.context_length), max(each.output for each in rates))
     return read + written + _SLACK if read or written else 0
