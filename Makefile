@@ -24,7 +24,7 @@ demo: setup  ## the main job: 100 examples to a deployed, measured, billed model
 	$(BIN)/argosy demo
 
 test: setup  ## all tests, the real engine and a real fine-tune among them
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --reruns 1 --reruns-delay 2 -r fER
 
 up: setup  ## run the platform until Ctrl-C
 	$(BIN)/argosy up --deploy $(STARTER)

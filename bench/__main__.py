@@ -114,6 +114,16 @@ def batches(to: Path) -> None:
     to.write_text(run("bench/batch_speed.py", lines, capture=True))
 
 
+def kills(to: Path) -> None:
+    """Three hundred processes killed at random, and the books looked at after each."""
+    run("-m", "bench.kills", "--to", str(to), *(["--rounds", "20"] if chosen().quick else []))
+
+
+def metering(to: Path) -> None:
+    """What durable metering costs in requests a second."""
+    to.write_text(run("bench/metering_cost.py", capture=True))
+
+
 PARTS: dict[str, Callable[[Path], None]] = {
     "english": english,
     "chinese": chinese,
@@ -127,6 +137,8 @@ PARTS: dict[str, Callable[[Path], None]] = {
     "soak": soak,
     "journal": journal,
     "batches": batches,
+    "kills": kills,
+    "metering": metering,
 }
 
 

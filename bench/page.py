@@ -303,6 +303,36 @@ def batches(found: dict[str, Any]) -> str:
     )
 
 
+def kills(found: dict[str, Any]) -> str:
+    """Processes killed at random, and what became of the books."""
+    killed = ", ".join(f"{name} {count}" for name, count in sorted(found["killed"].items()))
+    return "\n".join(
+        [
+            "## Random kills",
+            "",
+            f"**{found['violations']} violations** after {found['rounds']} kills -9 under load, the books compared "
+            f"with what clients were told after each: {found['requests']:,} requests, {found['complete']:,} complete; "
+            f"at the latest {found['slowest_back_s']} s until all usage was posted. Killed: {killed}. "
+            f"Seed {found['seed']}.",
+            "",
+        ]
+    )
+
+
+def metering(found: dict[str, Any]) -> str:
+    """What durable metering costs."""
+    return "\n".join(
+        [
+            "## The cost of durable metering",
+            "",
+            f"**{found['cost_percent']} %** of requests/s at {found['connections']} connections: "
+            f"{found['on_requests_per_s']:,} with the journal and {found['off_requests_per_s']:,} with one that keeps "
+            f"nothing, medians of {len(found['rounds'])} rounds in turns.",
+            "",
+        ]
+    )
+
+
 _PARTS = {
     "english": english,
     "chinese": chinese,
@@ -316,6 +346,8 @@ _PARTS = {
     "soak": soak,
     "journal": journal,
     "batches": batches,
+    "kills": kills,
+    "metering": metering,
 }
 
 

@@ -1,14 +1,7 @@
 """What many tests stand on: a home, blobs, and each database that Argosy runs on."""
 
-import ctypes
-import os
-import pwd
 import secrets
-import shutil
-import signal
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,14 +9,13 @@ from pathlib import Path
 import psycopg
 import pytest
 from tests.fresh import fresh_database
+from tests.postgres import PostgresServer, programs
 
 import argosy.app  # noqa: F401 (imports every package, and so registers every table, whichever tests run)
 from argosy.catalog import card, pull
 from argosy.runtime import Blobs, Database, metadata
 
 ROOT = Path(__file__).parents[1]
-
-_PR_SET_PDEATHSIG = 1
 
 
 @pytest.fixture
@@ -98,40 +90,15 @@ def _no_certificates(_starters_are_found_first: None, tmp_path_factory: pytest.T
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Folder of the socket of a PostgreSQL server that lives as long as the tests. Skips where none is installed."""
-    programs = _programs()
-    if programs is None:
+    if programs() is None:
         pytest.skip("PostgreSQL is not installed here: 'apt-get install postgresql' lets this test run")
     with tempfile.TemporaryDirectory(prefix="argosy-pg-", ignore_cleanup_errors=True) as folder:
-        user = _user()
-        if user is not None:
-            shutil.chown(folder, user.pw_uid, user.pw_gid)
-        data = Path(folder, "data")
-        account = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-        initdb = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "-N"]
-        subprocess.run([*initdb, "--locale=C"], check=True, stdout=subprocess.DEVNULL, cwd=folder, **account)
-        quick = (
-            "fsync=off",
-            "synchronous_commit=off",
-            "full_page_writes=off",
-            "listen_addresses=",
-            "max_connections=50",
-        )
-        options = [word for setting in quick for word in ("-c", setting)]
-        with open(Path(folder, "log"), "wb") as log:
-            server = subprocess.Popen(
-                [programs / "postgres", "-D", data, "-k", folder, *options],
-                stdout=log,
-                stderr=log,
-                cwd=folder,
-                preexec_fn=_die_with_parent,
-                **account,
-            )
+        server = PostgresServer(Path(folder), ["synchronous_commit=off"])
+        server.start()
         try:
-            _wait_for(folder, server)
             yield folder
         finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(30)
+            server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -160,33 +127,3 @@ def _copy(template: tuple[str, str]) -> Iterator[str]:
 
 def _server(folder: str) -> "psycopg.Connection[tuple[object, ...]]":
     return psycopg.connect(f"postgresql://postgres@/postgres?host={folder}", autocommit=True)
-
-
-def _programs() -> Path | None:
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    found = installed[-1] if installed else shutil.which("initdb")
-    return Path(found).resolve().parent if found else None
-
-
-def _user() -> pwd.struct_passwd | None:
-    """PostgreSQL refuses to run as root: then as whom. None: as ourselves."""
-    if os.geteuid() != 0:
-        return None
-    names = {entry.pw_name: entry for entry in pwd.getpwall()}
-    return names.get("postgres") or names["nobody"]
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-
-
-def _wait_for(folder: str, server: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            _server(folder).close()
-            return
-        except psycopg.OperationalError:
-            if server.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"PostgreSQL did not start: {Path(folder, 'log').read_text()}")
-            time.sleep(0.05)

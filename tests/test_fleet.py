@@ -133,6 +133,34 @@ def test_what_may_be_promised_of_a_deployment_is_a_step_of_its_own():
     assert (made.path, made.body) == ("/capacity/house-gpt", {"waitlist": True, "tokens_per_minute": 9})
 
 
+SHARE = """
+[shares.smollm2-135m-instruct]
+owner = "some-lab"
+owner_name = "Some Lab"
+currency = "USD"
+basis_points = 1_000
+tiers = [{ above = 1_000_000_000, basis_points = 2_000 }]
+"""
+
+
+def test_a_share_is_declared_too_and_never_pruned():
+    [step] = plan(read_fleet(SHARE), NOTHING, ENVIRONMENT)
+    assert (step.sign, step.what) == ("+", "share of some-lab in smollm2-135m-instruct")
+    tier = {"above": 1_000_000_000, "basis_points": 2_000}
+    assert (step.method, step.path) == ("PUT", "/shares")
+    body = {"model": "smollm2-135m-instruct", "owner": "some-lab", "owner_name": "Some Lab", "currency": "USD"}
+    amounts = {"basis_points": 1_000, "per_million_tokens": 0, "minimum": 0, "tiers": [tier], "note": ""}
+    assert step.body == body | amounts
+    there = {**step.body, "effective_from": 1_790_000_000, "effective_until": None, "version": 1}
+    present = replace(NOTHING, shares={"smollm2-135m-instruct": there})
+    assert steps(SHARE, present) == steps("", present, prune=True) == []
+    assert steps(SHARE.replace("= 1_000\n", "= 500\n"), present) == [
+        "~ share of some-lab in smollm2-135m-instruct (basis_points)"
+    ]
+    with pytest.raises(Invalid, match="percent"):
+        read_fleet(SHARE + "percent = 10\n")
+
+
 def test_another_key_is_noticed_by_its_end():
     assert steps(FILE, environment={"OPENAI_API_KEY": "sk-0123456789abcdXX"}) == ["~ provider openai (key)"]
 
@@ -174,3 +202,54 @@ def test_a_mistake_in_the_file_is_named(text, reason):
 def test_a_key_that_is_not_in_the_environment_is_told_before_anything_is_done():
     with pytest.raises(Invalid, match="OPENAI_API_KEY, which is not set"):
         steps(FILE, NOTHING, {})
+
+
+def test_budgets_are_set_where_they_differ():
+    fleet = read_fleet(
+        '[budgets.organization]\namount = "500 USD"\n[budgets.default]\namount = "5 USD"\nhard = false\n'
+    )
+    steps = plan(fleet, NOTHING, {})
+    assert [(step.sign, step.path) for step in steps] == [("+", "/budgets"), ("+", "/budgets")]
+    assert steps[0].body["scope"] == "organization"
+    assert (steps[1].body["scope"], steps[1].body["project"]) == ("project", "default")
+    there = {"amount": 500_000_000, "currency": "USD", "period": "month", "hard": True, "thresholds": [80, 100]}
+    present = replace(NOTHING, budgets={"organization": there, "default": there})
+    [step] = plan(fleet, present, {})
+    assert step.what == "budget of default: 5 USD (amount, hard)"
+    with pytest.raises(Invalid, match="budget of 'default'"):
+        plan(read_fleet('[budgets.default]\namount = "five"\n'), NOTHING, {})
+
+
+TIERED = FILE.replace(
+    "output = 600_000 }",
+    "output = 600_000, batch_discount = 40, cost = { currency = 'USD', input = 90_000, output = 300_000 }, "
+    "tiers = [{ above_prompt_tokens = 1000, input = 300_000, output = 900_000 }] }",
+)
+TIERS = [{"above_prompt_tokens": 1000, "input": 300_000, "cached_input": 300_000, "output": 900_000}]
+
+
+def test_tiers_batch_rates_and_costs_are_compared_and_sent():
+    [made] = [step for step in plan(read_fleet(TIERED), THERE, ENVIRONMENT) if "house-gpt" in step.what]
+    assert made.what == "deployment house-gpt (prices, cost)"
+    assert made.body["prices"] == {
+        "currency": "USD", "input": 150_000, "output": 600_000, "training": 0, "batch_discount": 40,
+        "tiers": [{"above_prompt_tokens": 1000, "input": 300_000, "output": 900_000}],
+        "cost": {"currency": "USD", "input": 90_000, "output": 300_000, "training": 0},
+    }  # fmt: skip
+    cost = {"currency": "USD", "input": 90_000, "cached_input": 90_000, "output": 300_000, "training": 0, "tiers": []}
+    assert steps(TIERED, priced(PRICES | {"tiers": TIERS, "batch_discount": 40}, cost=cost)) == []
+
+
+def test_a_price_to_come_agrees_once_it_is_there_and_when_it_has_begun():
+    text = FILE.replace("output = 600_000 }", "output = 600_000, effective_from = 2027-01-01T00:00:00Z }")
+    old = PRICES | {"input": 1}
+    [made] = plan(read_fleet(text), priced(old), ENVIRONMENT)
+    assert made.body["prices"]["effective_from"] == 1798761600
+    assert steps(text, priced(old, prices_to_come=[PRICES | {"effective_from": 1798761600}])) == []
+    assert steps(text, priced(old, prices_to_come=[PRICES | {"effective_from": 1798761601}])) != []
+    assert steps(text, priced(PRICES)) == []
+
+
+def priced(prices, **more):
+    there = {**THERE.deployments["house-gpt"], "prices": prices, **more}
+    return replace(THERE, deployments={**THERE.deployments, "house-gpt": there})

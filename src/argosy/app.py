@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import uvloop
 
 from argosy.api import DoorLimits, Platform, create_app, serve
 from argosy.batches import Batcher
-from argosy.billing import Journal, Poster, Shipper, post_events, recover
+from argosy.billing import Journal, Poster, Shipper, ledger, post_events, recover
 from argosy.billing.credits import CreditSweeper
+from argosy.billing.reconciliation import Reconciliation
 from argosy.billing.webhooks import Deliverer
-from argosy.core import Settings
+from argosy.core import Conflict, NotFound, Settings
 from argosy.gateway import Gateway
 from argosy.gateway.cache import AnswerCache
 from argosy.gateway.capture import Capture, Sweeper
@@ -29,6 +31,7 @@ from argosy.runtime.logs import configure_logs
 from argosy.runtime.migrations import is_current, migrate
 from argosy.runtime.supervisor import HomeLock, Program, Supervisor, listen
 from argosy.serving import Reconciler, deploy
+from argosy.serving.engine_counts import engine_counts
 from argosy.tuning import DeployedEngines, Tuner, Worker
 
 _WORKER_SILENT_S = 10.0
@@ -68,8 +71,9 @@ def run_api(settings: Settings, fd: int | None) -> int:
     journals.mkdir(exist_ok=True)
     recover(journals, database)
     journal = Journal(journals)
-    poster = Poster(settings.database_url, journals / "rejected", settings.home / "logs" / "poster.log")
-    shipper = Shipper(journal, poster.post, partial(post_events, database, rejected=journals / "rejected"))
+    holder, rejected = journal.folder.name, journals / "rejected"
+    poster = Poster(settings.database_url, rejected, settings.home / "logs" / "poster.log", holder=holder)
+    shipper = Shipper(journal, poster.post, partial(post_events, database, rejected=rejected, holder=holder))
     keys = KeyRing(database)
     vault = open_vault(settings.home)
     platform = Platform(settings, database, Blobs(settings.home / "blobs"), keys, shipper, vault)
@@ -123,6 +127,7 @@ def run_worker(settings: Settings) -> int:
     credits, webhooks = CreditSweeper(database), Deliverer(database, vault)
     chores = {"reconciler": reconciler.run, "captures": Sweeper(database).run}
     chores |= {"credits": credits.run, "webhooks": webhooks.run}
+    chores["reconciliation"] = Reconciliation(database, partial(engine_counts, database)).run
     Worker(database, Jobs(settings), tuner, chores, batcher).run(stop)
     database.close()
     return 0
@@ -144,6 +149,20 @@ def revoke_local_key(settings: Settings, key_id: str) -> None:
     """Revoke a key of the default project. Raises NotFound."""
     with _local(settings).write() as tx:
         revoke_key(tx, default_project(tx), key_id)
+
+
+def verify_local_ledger(settings: Settings, known: str | None, progress: Callable[[int], None]) -> ledger.Verification:
+    """Go through the ledger in the home's database, as it is. Raises NotFound if there is none."""
+    if settings.database_url == f"sqlite:///{settings.home / 'argosy.sqlite'}" and not settings.home.exists():
+        raise NotFound(f"There is no platform at {settings.home}. Name its folder with --home.", code="home_not_found")
+    database = Database(settings.database_url)
+    if not is_current(database):
+        raise Conflict(
+            "The database cannot be reached, or is of another version: 'argosy up' brings it up to date.",
+            code="database_not_current",
+        )
+    with database.read() as tx:
+        return ledger.verify(tx, known, progress)
 
 
 def _prepare(settings: Settings, models: list[str]) -> str | None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ STARTER = "smollm2-135m-instruct"
 class RunningPlatform:
     """`argosy up` as a child process. `stop` is Ctrl-C; `kill` takes one of its processes away without a word."""
 
-    def __init__(self, home: Path, *models: str) -> None:
-        self.home, self.models = home, models
+    def __init__(self, home: Path, *models: str, environment: Mapping[str, str] | None = None) -> None:
+        self.home, self.models, self.environment = home, models, environment or {}
         self.start()
 
     def start(self) -> None:
@@ -30,7 +30,7 @@ class RunningPlatform:
             command += ["--deploy", model]
         self.process = subprocess.Popen(
             command,
-            env={**os.environ, "ARGOSY_ADMIN_KEY": KEY},
+            env={**os.environ, "ARGOSY_ADMIN_KEY": KEY, **self.environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -109,7 +109,7 @@ def test_ctrl_c_stops_everything_within_five_seconds_even_in_mid_work(own_platfo
 
 def start_job(client, path):
     file = client.files.create(file=path, purpose="fine-tune")
-    hyperparameters = {"n_epochs": 6, "batch_size": 2}
+    hyperparameters = {"n_epochs": 3, "batch_size": 2}
     return client.fine_tuning.jobs.create(
         model=STARTER,
         training_file=file.id,

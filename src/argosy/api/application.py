@@ -13,6 +13,7 @@ import argosy
 from argosy.api import health, openai, platform
 from argosy.api.at_once import at_once
 from argosy.api.bodies import bounded
+from argosy.api.book_metrics import BookMetrics
 from argosy.api.context import Platform
 from argosy.api.errors import handle_errors
 from argosy.api.exchange import Wire
@@ -82,6 +83,7 @@ def create_app(
     """The application on its parts. ``not_ready`` says why the platform cannot work now, None if it can."""
     control = FastAPI(title="Argosy", version=argosy.__version__, docs_url=None, redoc_url=None)
     metrics = Metrics(gateway)
+    metrics.add(BookMetrics(platform_parts.database))
     control.state.platform = platform_parts
     control.state.gateway = gateway
     control.state.metrics = metrics

@@ -16,10 +16,12 @@ from argosy.core import (
     Invalid,
     NotFound,
     OutOfSpace,
+    OverBudget,
     RateLimited,
     TooLarge,
     Unauthenticated,
     Unavailable,
+    Unpaid,
     UpstreamFailed,
 )
 from argosy.gateway import Kind
@@ -29,11 +31,13 @@ from argosy.runtime import UNSTORABLE
 STATUSES: dict[type[ArgosyError], int] = {
     Invalid: 400,
     Unauthenticated: 401,
+    Unpaid: 402,
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
     TooLarge: 413,
     RateLimited: 429,
+    OverBudget: 429,
     Internal: 500,
     UpstreamFailed: 502,
     Unavailable: 503,

@@ -26,6 +26,10 @@ class Metrics(Collector):
         self._registry.register(self)
         self._registry.register(GatewayMetrics(gateway))
 
+    def add(self, collector: Collector) -> None:
+        """Show these, too."""
+        self._registry.register(collector)
+
     def observe(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count one response. ``path`` is a route's template, so that there are only so many."""
         self._requests[method, path, status] += 1

@@ -4,26 +4,49 @@ A journal that survives `kill -9` takes usage events in; `record` posts each one
 it started, to a double-entry ledger in integer micro-units; `invoices` closes periods.
 """
 
-from argosy.billing import credits, funds, webhooks
+from argosy.billing import corrections, credits, funds, reconciliation, shares, webhooks
 from argosy.billing.journal import Journal
-from argosy.billing.ledger import INVOICED, RECEIVABLE, REVENUE, Entry, balance, balances, list_entries
+from argosy.billing.ledger import (
+    INVOICED,
+    PROVIDER_COST,
+    PROVIDER_PAYABLE,
+    RECEIVABLE,
+    REVENUE,
+    Entry,
+    balance,
+    balances,
+    list_entries,
+)
 from argosy.billing.meter import record
 from argosy.billing.poster import Poster
 from argosy.billing.posting import post_events
-from argosy.billing.prices import Price, Tariff, price_for
+from argosy.billing.prices import (
+    Price,
+    Tariff,
+    Terms,
+    Tier,
+    books_currency,
+    cost_history,
+    current_costs,
+    current_prices,
+    ensure_cost,
+    ensure_price,
+    next_change,
+    price_for,
+    price_history,
+    price_time,
+    standing_cost,
+    standing_price,
+)
 from argosy.billing.rating import QUANTITIES, amounts, quantities, rate
 from argosy.billing.recovery import Recovered, recover
 from argosy.billing.shipper import Shipper
-from argosy.billing.store import (
-    current_prices,
-    ensure_price,
-    price_history,
-    standing_price,
-)
 from argosy.billing.usage import Intent, UsageEvent
 
 __all__ = [
     "INVOICED",
+    "PROVIDER_COST",
+    "PROVIDER_PAYABLE",
     "QUANTITIES",
     "RECEIVABLE",
     "REVENUE",
@@ -35,22 +58,34 @@ __all__ = [
     "Recovered",
     "Shipper",
     "Tariff",
+    "Terms",
+    "Tier",
     "UsageEvent",
     "amounts",
     "balance",
     "balances",
+    "books_currency",
+    "corrections",
+    "cost_history",
     "credits",
+    "current_costs",
     "current_prices",
+    "ensure_cost",
     "ensure_price",
     "funds",
     "list_entries",
+    "next_change",
     "post_events",
     "price_for",
     "price_history",
+    "price_time",
     "quantities",
     "rate",
+    "reconciliation",
     "record",
     "recover",
+    "shares",
+    "standing_cost",
     "standing_price",
     "webhooks",
 ]

@@ -108,7 +108,7 @@ class Journal:
         self._under_way = 0
         self.outcome_count = 0
         """Outcomes given so far: a mark that `Shipper.flush` waits for."""
-        self._sync_folder()
+        self._sync_folder(parent.parent)
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -150,7 +150,7 @@ class Journal:
         with self._lock:
             self._progress.pop(event.id, None)
             if self._write(frame):
-                self._segments.hold(event.id, only=True)
+                self._segments.hold(event.id)
             self._unshipped.append(event)
             self._under_way -= 1
             self.outcome_count += 1
@@ -164,7 +164,7 @@ class Journal:
             self._progress.pop(id_, None)
             self._write(frame)
             self._under_way -= self._segments.holds(id_)
-            self._segments.release(id_)
+            self._segments.release(id_, void=True)
 
     def take(self, limit: int) -> list[UsageEvent]:
         """The oldest outcomes that are not in the database yet. They stay until `shipped`."""
@@ -308,8 +308,8 @@ class Journal:
             with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
                 group.loop.call_soon_threadsafe(_resolve, group.future, failure)
 
-    def _sync_folder(self) -> None:
-        for folder in (self.folder, self.parent):
+    def _sync_folder(self, *others: Path) -> None:
+        for folder in (self.folder, self.parent, *others):
             descriptor = os.open(folder, os.O_RDONLY)
             try:
                 os.fsync(descriptor)

@@ -6,38 +6,50 @@ so recording may be repeated by anyone at any time; ids are inserted in order, s
 
 from collections.abc import Sequence
 
-from argosy.billing import alerts, ledger, store
+from argosy.billing import alerts, funds, ledger, shares, store
 from argosy.billing.credits import Charge, spend_credits
-from argosy.billing.prices import Price
-from argosy.billing.rating import Rated, amounts, entries_of, saved_amount
+from argosy.billing.prices import Price, costs_by_id, prices_by_id
+from argosy.billing.rating import Rated, amounts, cost_amount, cost_entries, entries_of, saved_amount, tier
 from argosy.billing.usage import UsageEvent
 from argosy.core import Internal
 from argosy.runtime import Transaction
 
 
-def record(tx: Transaction, events: Sequence[UsageEvent]) -> int:
-    """Post the events that are new; returns how many were. Raises Internal if an event names an unknown price."""
+def record(tx: Transaction, events: Sequence[UsageEvent], holder: str = "") -> int:
+    """Post the events that are new; returns how many were. Raises Internal if an event names an unknown price.
+
+    ``holder`` is whose leases the money was held from, see `argosy.billing.funds.leases`.
+    """
     unique = {event.id: event for event in reversed(events)}  # of two with one id, the first counts
-    prices = store.prices_by_id(tx, {event.price_version for event in unique.values()})
-    rated = [_rated(event, _price(prices, event)) for _, event in sorted(unique.items())]
+    prices = prices_by_id(tx, {event.price_version for event in unique.values()})
+    costs = costs_by_id(tx, {event.cost_version for event in unique.values()})
+    rated = [_rated(event, _price(prices, event), _cost(costs, event)) for _, event in sorted(unique.items())]
     new = store.insert_usage(tx, rated)
-    charges = [Charge(event, sum(charged), prices[event.price_version].currency) for event, charged, _ in rated]
-    paid = spend_credits(tx, [charge for charge in charges if charge.event.fund and charge.event.id in new])
-    ledger.post(
-        tx,
-        [
-            entry
-            for event, charged, _ in rated
-            if event.id in new
-            for entry in entries_of(event, charged, prices[event.price_version].currency, paid.get(event.id, ()))
-        ],
-    )
-    alerts.notice(tx, {event.fund for event, _, _ in rated if event.fund and event.id in new})
+    posted = [
+        (event, four, cost, prices[event.price_version].currency)
+        for event, four, _, _, cost in rated
+        if event.id in new
+    ]
+    ledger.lock(tx)  # first, then the funds in their order: as everybody does who needs both
+    touched = funds.spend(tx, [(event, sum(four)) for event, four, _, _ in posted], holder)
+    paid = spend_credits(tx, [Charge(event, sum(four), currency) for event, four, _, currency in posted if event.fund])
+    entries = [
+        entry
+        for event, four, cost, currency in posted
+        for entry in (
+            *entries_of(event, four, currency, paid.get(event.id, ())),
+            *cost_entries(event, costs.get(event.cost_version), cost),
+        )
+    ]
+    entries += shares.settle(tx, [(event, sum(four), currency) for event, four, _, currency in posted])
+    ledger.post(tx, entries)
+    alerts.notice(tx, touched)
     return len(new)
 
 
-def _rated(event: UsageEvent, price: Price) -> Rated:
-    return event, amounts(event, price), saved_amount(event, price)
+def _rated(event: UsageEvent, price: Price, cost: Price | None) -> Rated:
+    owed = cost_amount(event, cost)
+    return event, amounts(event, price), saved_amount(event, price), tier(event, price), owed
 
 
 def _price(prices: dict[str, Price], event: UsageEvent) -> Price:
@@ -45,3 +57,9 @@ def _price(prices: dict[str, Price], event: UsageEvent) -> Price:
     if price is None:
         raise Internal(f"Usage {event.id} names the unknown price '{event.price_version}'.", code="unknown_price")
     return price
+
+
+def _cost(costs: dict[str, Price], event: UsageEvent) -> Price | None:
+    if event.cost_version and event.cost_version not in costs:
+        raise Internal(f"Usage {event.id} names the unknown cost '{event.cost_version}'.", code="unknown_price")
+    return costs.get(event.cost_version)

@@ -42,11 +42,12 @@ _DONE = msgspec.msgpack.Decoder(_Done)
 class Poster:
     """The process, as seen by the one that started it. `post` is for one thread, `stop` for any."""
 
-    def __init__(self, database_url: str, rejected: Path, log: Path, answer_s: float = 120.0) -> None:
+    def __init__(self, database_url: str, rejected: Path, log: Path, answer_s: float = 120.0, holder: str = "") -> None:
         """Start it at once. ``rejected`` is the folder for what can never be posted; one batch may take ``answer_s``
-        before another process is given it. Raises OSError.
+        before another process is given it; ``holder`` is as `record` takes it. Raises OSError.
         """
         self._url, self._rejected, self._log, self._answer_s = database_url, rejected, log, answer_s
+        self._holder = holder
         self._stopped = False
         self._start()
 
@@ -80,7 +81,8 @@ class Poster:
         self._socket, theirs = socket.socketpair()
         self._socket.settimeout(self._answer_s)
         with theirs:
-            command = [sys.executable, "-P", "-m", "argosy.billing.poster", str(theirs.fileno()), str(self._rejected)]
+            told = [str(theirs.fileno()), str(self._rejected), self._holder]
+            command = [sys.executable, "-P", "-m", "argosy.billing.poster", *told]
             self._child = Child(
                 "poster",
                 command,
@@ -109,7 +111,7 @@ def _exactly(source: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
-def main(descriptor: int, rejected: Path) -> None:
+def main(descriptor: int, rejected: Path, holder: str) -> None:
     """Post what comes until nobody is there any more."""
     os.nice(_NICE)
     source, database = socket.socket(fileno=descriptor), Database(os.environ.pop(_URL))
@@ -120,11 +122,11 @@ def main(descriptor: int, rejected: Path) -> None:
             return
         done = _Done()
         try:
-            done.new = post_events(database, events, rejected)
+            done.new = post_events(database, events, rejected, holder)
         except Exception as error:  # the database is out of reach: its owner tells, and tries again
             done.error = f"{type(error).__name__}: {error}"
         _send(source, msgspec.msgpack.encode(done))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

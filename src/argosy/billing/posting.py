@@ -17,23 +17,25 @@ BATCH = 500
 _log = logging.getLogger(__name__)
 
 
-def post_events(database: Database, events: Sequence[UsageEvent], rejected: Path) -> int:
+def post_events(database: Database, events: Sequence[UsageEvent], rejected: Path, holder: str = "") -> int:
     """Record the events in one transaction, or one by one if that fails for a reason of their own; returns how many
-    were new. Raises the database's own error when it is out of reach: nothing is lost, and trying again is safe.
+    were new. ``holder`` is as `record` takes it.
+
+    Raises the database's own error when it is out of reach: nothing is lost, and trying again is safe.
     """
     try:
         with database.write() as tx:
-            return record(tx, events)
+            return record(tx, events, holder)
     except Exception as error:
         if is_outage(error):
             raise
-    return sum(_post_one(database, event, rejected) for event in events)
+    return sum(_post_one(database, event, rejected, holder) for event in events)
 
 
-def _post_one(database: Database, event: UsageEvent, rejected: Path) -> int:
+def _post_one(database: Database, event: UsageEvent, rejected: Path, holder: str) -> int:
     try:
         with database.write() as tx:
-            return record(tx, [event])
+            return record(tx, [event], holder)
     except Exception as error:
         if is_outage(error):
             raise

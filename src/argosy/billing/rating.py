@@ -7,7 +7,7 @@ prompt's tokens are charged once, either as input or as cached input; a quantity
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from argosy.billing.ledger.accounts import RECEIVABLE, REVENUE, Entry
+from argosy.billing.ledger.accounts import PROVIDER_COST, PROVIDER_PAYABLE, RECEIVABLE, REVENUE, Entry
 from argosy.billing.prices import Price
 from argosy.billing.usage import UsageEvent
 from argosy.core import charge
@@ -18,8 +18,8 @@ QUANTITIES = ("input", "cached_input", "output", "training")
 
 Four: TypeAlias = tuple[int, int, int, int]
 """One number for each of `QUANTITIES`."""
-Rated = tuple[UsageEvent, Four, int]
-"""An event with its `amounts` and its `saved_amount`."""
+Rated = tuple[UsageEvent, Four, int, int, int]
+"""An event with its `amounts`, its `saved_amount`, its `tier` and its `cost_amount`."""
 
 
 def quantities(event: UsageEvent) -> dict[str, int]:
@@ -29,14 +29,30 @@ def quantities(event: UsageEvent) -> dict[str, int]:
 
 def amounts(event: UsageEvent, price: Price) -> Four:
     """What each of `QUANTITIES` costs, in micro-units, less the event's discount, each rounded on its own."""
+    return _amounts(event, price, event.discount)
+
+
+def _amounts(event: UsageEvent, price: Price, off: int) -> Four:
     fresh, cached, output, training = _units(event)
-    off = event.discount
+    rates = price.rates(tier(event, price)) if price.tiers else price
     return (
-        charge(fresh, price.input, off) if fresh else 0,
-        charge(cached, price.cached_input, off) if cached else 0,
-        charge(output, price.output, off) if output else 0,
+        charge(fresh, rates.input, off) if fresh else 0,
+        charge(cached, rates.cached_input, off) if cached else 0,
+        charge(output, rates.output, off) if output else 0,
         charge(training, price.training, off) if training else 0,
     )
+
+
+def tier(event: UsageEvent, price: Price) -> int:
+    """The tier whose rates the whole event has, see `Price.tier`: by the prompt as it was asked, kept or not."""
+    return price.tier(event.prompt_tokens + event.saved_prompt_tokens) if price.tiers else 0
+
+
+def cost_amount(event: UsageEvent, cost: Price | None) -> int:
+    """What the provider is owed for an event, in micro-units: the same units at its own rates and tiers, whatever was
+    asked of the customer for them.
+    """
+    return sum(_amounts(event, cost, 0)) if cost else 0
 
 
 def saved_amount(event: UsageEvent, price: Price) -> int:
@@ -45,7 +61,8 @@ def saved_amount(event: UsageEvent, price: Price) -> int:
     """
     if not (event.saved_prompt_tokens or event.saved_completion_tokens):
         return 0
-    saved = ((event.saved_prompt_tokens, price.input), (event.saved_completion_tokens, price.output))
+    rates = price.rates(tier(event, price)) if price.tiers else price
+    saved = ((event.saved_prompt_tokens, rates.input), (event.saved_completion_tokens, rates.output))
     return sum(charge(tokens, unit_price, event.discount) for tokens, unit_price in saved)
 
 
@@ -68,6 +85,17 @@ def entries_of(event: UsageEvent, charged: Four, currency: str, paid: Sequence[E
         if amount:
             entries.append(Entry(id_, REVENUE, project_id, -amount, currency, model, name, id_))
     return entries
+
+
+def cost_entries(event: UsageEvent, cost: Price | None, amount: int) -> list[Entry]:
+    """The entries of what the provider is owed: of no project, since no customer is to see them."""
+    if cost is None or not amount:
+        return []
+    id_, model, provider = event.id, event.model, cost.provider
+    return [
+        Entry(id_, account, "", owed, cost.currency, model, "", id_, provider)
+        for account, owed in ((PROVIDER_COST, amount), (PROVIDER_PAYABLE, -amount))
+    ]
 
 
 def _units(event: UsageEvent) -> Four:

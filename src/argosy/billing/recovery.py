@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from argosy.billing.frames import Progress, Void, decode
+from argosy.billing.funds.leases import end_leases
 from argosy.billing.posting import BATCH, post_events
-from argosy.billing.segments import abandoned, exclusive, segment_files
+from argosy.billing.segments import abandoned, exclusive, remove, segment_files
 from argosy.billing.usage import Intent, UsageEvent
 from argosy.runtime import Database
 
@@ -60,8 +61,10 @@ def settle(intent: Intent, delivered: Progress | None) -> UsageEvent:
 def _recover_one(folder: Path, parent: Path, database: Database, result: Recovered) -> None:
     events = _replay(folder, parent / "damaged", result)
     for start in range(0, len(events), BATCH):
-        result.posted += post_events(database, events[start : start + BATCH], parent / "rejected")
-    shutil.rmtree(folder)
+        result.posted += post_events(database, events[start : start + BATCH], parent / "rejected", folder.name)
+    with database.write() as tx:
+        end_leases(tx, folder.name)
+    remove(folder)
     result.journals += 1
 
 

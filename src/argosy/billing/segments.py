@@ -1,9 +1,11 @@
 """The files of one journal: numbered segments that are appended to, synced and, once nothing needs them, deleted.
 
 Invariants: a segment ends with a whole record as long as the process lives (a short write is cut back); a segment is
-deleted only when no id is held by it; the lock on the folder lives exactly as long as the process.
+deleted only when no id is held by it, and no intent outlives its void; the lock on the folder lives exactly as long as
+the process.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -35,6 +37,8 @@ class Segments:
         self._holds: dict[str, tuple[int, ...]] = {}
         """The segments that are needed for an id: nearly always one, its tuple shared by all ids."""
         self._held: Counter[int] = Counter()
+        self._voids: dict[int, set[int]] = {}
+        """Segments that void something of earlier ones."""
         self.descriptor = self._open(1)
 
     @property
@@ -58,14 +62,13 @@ class Segments:
             raise
         self.size += len(data)
 
-    def hold(self, id_: str, *, only: bool = False) -> None:
-        """The current segment is needed until ``id_`` is released; ``only``: the earlier ones no longer are."""
+    def hold(self, id_: str) -> None:
+        """The current segment is needed until ``id_`` is released, and so are the earlier ones: what is written last
+        may not be synced yet.
+        """
         held = self._holds.get(id_)
         if held is self._this:
             return  # nearly always: a segment holds thousands of requests from their beginning to their end
-        if held is not None and only:
-            self.release(id_)
-            held = None
         if held is None:
             self._holds[id_] = self._this
             self._held[self.number] += 1
@@ -77,10 +80,14 @@ class Segments:
         """Whether the id has been written about and not released."""
         return id_ in self._holds
 
-    def release(self, id_: str) -> None:
-        """Nothing more is needed of ``id_``."""
+    def release(self, id_: str, *, void: bool = False) -> None:
+        """Nothing more is needed of ``id_``; ``void``: because the current segment says that it is void, which must be
+        known for as long as an earlier one says anything else.
+        """
         for number in self._holds.pop(id_, ()):
             self._held[number] -= 1
+            if void and number != self.number:
+                self._voids.setdefault(self.number, set()).add(number)
 
     def rotate(self) -> int:
         """Go on in a new segment; returns the old descriptor, for the caller to sync and close. Raises OSError."""
@@ -92,16 +99,20 @@ class Segments:
 
     def sweep(self) -> None:
         """Delete the finished segments that nothing holds."""
-        for number in [number for number in self._sizes if not self._held[number]]:
+        for number in [number for number in self._sizes if not self._held[number]]:  # oldest first
+            if any(earlier in self._sizes for earlier in self._voids.get(number, ())):
+                continue
             (self.folder / _name(number)).unlink(missing_ok=True)
             self._finished_bytes -= self._sizes.pop(number)
             del self._held[number]
+            self._voids.pop(number, None)
 
     def close(self) -> None:
         """Close; the folder goes too if nothing in it is needed, and else is left for `recover`."""
         os.close(self.descriptor)
         if not self._holds:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove(self.folder)
         os.close(self._lock)
 
     def _open(self, number: int) -> int:
@@ -141,6 +152,13 @@ def abandoned(folder: Path) -> Iterator[bool]:
 def segment_files(folder: Path) -> list[Path]:
     """The folder's segments, oldest first."""
     return sorted(folder.glob(f"*{_SUFFIX}"))
+
+
+def remove(folder: Path) -> None:
+    """Take a journal away, its oldest segment first: cut off in between, no void is gone before what it is of."""
+    for path in segment_files(folder):
+        path.unlink()
+    shutil.rmtree(folder)
 
 
 def _name(number: int) -> str:

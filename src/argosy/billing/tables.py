@@ -3,7 +3,19 @@
 Rows are added and never changed, save `invoice_series` and `ledger_head`.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from argosy.runtime import metadata
 
@@ -21,7 +33,32 @@ price_versions = Table(
     Column("output", BigInteger, nullable=False),
     Column("training", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    # Unix seconds; 0: as it was made, which is what the version before writes.
+    Column("effective_from", BigInteger, nullable=False, server_default="0"),
+    # JSON, empty without: see `argosy.billing.prices.Tier`.
+    Column("tiers", Text, nullable=False, server_default=""),
+    # Percent off in a batch; NULL: the platform's.
+    Column("batch_discount", Integer),
     UniqueConstraint("model", "version"),
+)
+
+cost_versions = Table(
+    "cost_versions",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    # A name and no key: what was owed to a provider stays in the books when it is removed.
+    Column("provider", String(200), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("input", BigInteger, nullable=False),
+    Column("cached_input", BigInteger, nullable=False),
+    Column("output", BigInteger, nullable=False),
+    Column("training", BigInteger, nullable=False),
+    Column("tiers", Text, nullable=False, server_default=""),
+    Column("effective_from", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("provider", "model", "version"),
 )
 
 usage_events = Table(
@@ -69,6 +106,11 @@ usage_events = Table(
     Column("tags", Text, nullable=False, server_default=""),
     # The prepaid fund that pays for it; empty if it is owed.
     Column("fund", String(40), nullable=False, server_default=""),
+    # The tier whose rates it has, by its lower bound in prompt tokens; 0: the price's own rates.
+    Column("tier", BigInteger, nullable=False, server_default="0"),
+    # What the provider that answered is owed, and by which version of its price; empty for an engine of ours.
+    Column("cost_version", String(40), nullable=False, server_default=""),
+    Column("cost_amount", BigInteger, nullable=False, server_default="0"),
     # Serves the usage pages and the closing of a period.
     Index(None, "project_id", "finished_us"),
 )
@@ -92,6 +134,8 @@ ledger_entries = Table(
     UniqueConstraint("transaction_id", "account", "quantity"),
     # Serves balances and the project's list of entries.
     Index(None, "project_id", "account", "id"),
+    # Serves statements. Most entries are about nobody besides a project, and cost nothing here.
+    Index(None, "party", "account", "id", sqlite_where=text("party <> ''"), postgresql_where=text("party <> ''")),
 )
 
 ledger_blocks = Table(
@@ -152,6 +196,7 @@ invoice_lines = Table(
     Column("unit_price", BigInteger, nullable=False),
     Column("amount", BigInteger, nullable=False),
     Column("discount", Integer, nullable=False, server_default="0"),
+    Column("tier", BigInteger, nullable=False, server_default="0"),
 )
 
 invoice_items = Table(

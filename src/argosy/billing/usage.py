@@ -36,6 +36,11 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
     """The caller's ``metadata``, as JSON; empty without."""
     fund: str = ""
     """The prepaid fund that pays for it, pinned as the price is; empty if it is owed."""
+    held: str = ""
+    """The funds, by id with spaces between, of which money is held for it until it is posted."""
+    cost_version: str = ""
+    """What the provider asks that it goes to, pinned as the price is; empty for an engine of ours, and where the cost
+    is not known."""
 
     def ended(
         self,
@@ -74,6 +79,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
             saved_completion_tokens=saved_completion,
             tags=self.tags,
             fund=self.fund,
+            held=self.held,
+            cost_version=self.cost_version,
         )
 
 
@@ -126,6 +133,10 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     """The caller's ``metadata``, as JSON; empty without."""
     fund: str = ""
     """The prepaid fund that pays for it; empty if it is owed."""
+    held: str = ""
+    """As on the intent. Only for posting: no column holds it."""
+    cost_version: str = ""
+    """What the provider asked that answered, pinned as the price is."""
 
     def __post_init__(self) -> None:
         if (

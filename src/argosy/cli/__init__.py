@@ -8,6 +8,7 @@ import typer
 from argosy.cli import (
     apply,
     batch,
+    budgets,
     cache,
     capacity,
     capture,
@@ -18,13 +19,17 @@ from argosy.cli import (
     doctor,
     hub_tokens,
     keys,
+    ledger,
     licences,
     limits,
     models,
     money,
     platform,
+    prices,
     providers,
+    reconcile,
     routes,
+    shares,
     top,
     tune,
     webhooks,
@@ -64,6 +69,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(batch.app, name="batch")
 app.add_typer(licences.app, name="licences")
 app.add_typer(providers.app, name="provider")
+app.add_typer(reconcile.app, name="reconcile")
 app.add_typer(routes.app, name="route")
 app.add_typer(cache.app, name="cache")
 app.add_typer(capture.app, name="capture")
@@ -72,8 +78,12 @@ app.add_typer(limits.app, name="limits")
 app.add_typer(credits.app, name="credits")
 app.add_typer(webhooks.app, name="webhooks")
 app.command("alerts")(webhooks.alerts)
+app.add_typer(budgets.app, name="budgets")
+app.add_typer(prices.app, name="prices")
 app.add_typer(capacity.app, name="capacity")
 app.add_typer(capacity.waitlist, name="waitlist")
+app.add_typer(shares.app, name="shares")
+app.add_typer(ledger.app, name="ledger")
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from argosy.cli.client import connect, get
-from argosy.cli.fleet import Present, plan, read_fleet
+from argosy.cli.fleet import ORGANIZATION, Present, plan, read_fleet
 from argosy.core import Invalid
 
 
@@ -45,10 +45,14 @@ def apply(
 
 def _present() -> Present:
     wanted = [one for one in get("/deployments")["data"] if one["state"] not in ("stopped", "draining")]
+    projects = get("/projects")["data"]
+    names = {one["id"]: one["name"] for one in projects} | {one["organization_id"]: ORGANIZATION for one in projects}
     return Present(
         providers={one["name"]: one for one in get("/providers")["data"]},
         deployments={one["model"]: one for one in wanted},
         aliases={one["id"]: one["target"] for one in get("/aliases")["data"]},
         routes={one["id"]: one for one in get("/routes")["data"]},
         capacity={one["model"]: one for one in get("/capacity")["data"]},
+        budgets={names[one["subject"]]: one for one in get("/budgets")["data"] if one["subject"] in names},
+        shares={one["model"]: one for one in get("/shares")["data"]},
     )

@@ -8,7 +8,7 @@
     [deployments.house-gpt]               # a provider's model under a name of our own
     provider = "openai"
     provider_model = "gpt-6-luna"
-    prices = { currency = "USD", input = 150_000, output = 600_000 }
+    prices = { currency = "USD", input = 150_000, output = 600_000 }    # as POST /v1/prices takes it, and "cost"
 
     [aliases]
     chat-default = "house-gpt"
@@ -16,19 +16,31 @@
     [routes.chat]                         # as PUT /v1/routes takes it
     targets = [{ model = "house-gpt" }, { model = "smollm2-135m-instruct", priority = 1 }]
 
-What the file does not name is left alone, unless it is to be pruned.
+    [budgets.organization]                # of all projects together; else a project's name
+    amount = "500 USD"
+
+    [shares.smollm2-135m-instruct]        # what its owner gets of what is charged: as PUT /v1/shares takes it
+    owner = "some-lab"
+    owner_name = "Some Lab"
+    currency = "USD"
+    basis_points = 1_000                  # hundredths of a percent
+
+What the file does not name is left alone, unless it is to be pruned; budgets and shares never are.
 """
 
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
 
-from argosy.core import Invalid
+from argosy.cli.fleet_shares import ShareEntry, share_body, share_differences
+from argosy.core import Invalid, parse_money
 
 Method = Literal["POST", "PUT", "DELETE"]
+ORGANIZATION = "organization"
 _CAPACITY = ("waitlist", "tokens_per_minute")
 """Members of a deployment that are the capacity's."""
 
@@ -48,14 +60,34 @@ class ProviderEntry(_Strict, frozen=True):
     prefill: Literal["none", "assistant", "prefix", "partial"] | None = None
 
 
-class PricesEntry(_Strict, frozen=True):
-    """Micro-units of the currency per million tokens."""
+class TierEntry(_Strict, frozen=True):
+    """Other rates for the whole request, above a length of its prompt."""
+
+    above_prompt_tokens: int
+    input: int
+    output: int
+    cached_input: int | None = None
+
+
+class CostEntry(_Strict, frozen=True):
+    """What the provider asks, in micro-units of the currency per million tokens."""
 
     currency: str
     input: int
     output: int
     cached_input: int | None = None
     training: int = 0
+    tiers: list[TierEntry] = []
+
+
+class PricesEntry(CostEntry, frozen=True):
+    """What we ask."""
+
+    batch_discount: int | None = None
+    """Percent off in batches."""
+    effective_from: int | datetime | None = None
+    """At once if it is left out; else what holds now does until then."""
+    cost: CostEntry | None = None
 
 
 class DeploymentEntry(_Strict, frozen=True):
@@ -74,6 +106,16 @@ class DeploymentEntry(_Strict, frozen=True):
     prices: PricesEntry | None = None
 
 
+class BudgetEntry(_Strict, frozen=True):
+    """A budget, by the name of a project, or "organization" for all of them together."""
+
+    amount: str
+    """Such as ``500 USD``."""
+    period: Literal["month", "none"] = "month"
+    hard: bool = True
+    thresholds: tuple[int, ...] = (80, 100)
+
+
 class Fleet(_Strict, frozen=True):
     """All that a file may declare."""
 
@@ -81,6 +123,8 @@ class Fleet(_Strict, frozen=True):
     deployments: dict[str, DeploymentEntry] = {}
     aliases: dict[str, str] = {}
     routes: dict[str, dict[str, Any]] = {}
+    budgets: dict[str, BudgetEntry] = {}
+    shares: dict[str, ShareEntry] = {}
 
 
 @dataclass(frozen=True)
@@ -93,6 +137,10 @@ class Present:
     aliases: Mapping[str, str]
     routes: Mapping[str, Mapping[str, Any]]
     capacity: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    budgets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By the name of the project, or "organization"."""
+    shares: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The latest version of each model's."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +173,8 @@ def plan(fleet: Fleet, present: Present, environment: Mapping[str, str], *, prun
         *_capacity(fleet, present),
         *_aliases(fleet, present),
         *_routes(fleet, present),
+        *_budgets(fleet, present),
+        *_shares(fleet, present),
     ]
     return [*steps, *_surplus(fleet, present)] if prune else steps
 
@@ -174,7 +224,7 @@ def _deployments(fleet: Fleet, present: Present) -> Iterator[Step]:
             for member in _CAPACITY:
                 del body[member]
             if entry.prices:
-                body["prices"] = _given(msgspec.to_builtins(entry.prices))
+                body["prices"] = _price_body(entry.prices)
             what = f"deployment {name}" + (f" ({', '.join(differs)})" if differs else "")
             yield Step("~" if there else "+", what, "POST", "/deployments", _given(body))
 
@@ -208,10 +258,53 @@ def _deployment_differences(name: str, entry: DeploymentEntry, there: Mapping[st
         differs.append("replicas")
     if entry.idle_unload_s is not None and (entry.idle_unload_s or None) != there.get("idle_unload_s"):
         differs.append("idle_unload_s")
-    wanted, now = entry.prices, there.get("prices")
-    if wanted and _full(msgspec.to_builtins(wanted)) != now:
+    if entry.prices and not _priced(entry.prices, there):
         differs.append("prices")
+    if entry.prices and entry.prices.cost and not _same_terms(entry.prices.cost, there.get("cost")):
+        differs.append("cost")
     return differs
+
+
+def _priced(wanted: PricesEntry, there: Mapping[str, Any]) -> bool:
+    """Whether the price holds, or is to from the very time that the file says."""
+    if _same_terms(wanted, there.get("prices")):
+        return True
+    begins = _seconds(wanted.effective_from)
+    to_come = there.get("prices_to_come", ())
+    return any(one["effective_from"] == begins and _same_terms(wanted, one) for one in to_come)
+
+
+def _same_terms(wanted: CostEntry, there: Mapping[str, Any] | None) -> bool:
+    if there is None:
+        return False
+    said = _full(msgspec.to_builtins(wanted))
+    said["tiers"] = sorted(map(_full, said["tiers"]), key=lambda tier: tier["above_prompt_tokens"])
+    defaults: dict[str, Any] = {"tiers": [], "batch_discount": None}
+    for name in ("effective_from", "cost"):
+        said.pop(name, None)
+    return all(there.get(name, defaults.get(name)) == value for name, value in said.items())
+
+
+def _price_body(prices: PricesEntry) -> dict[str, Any]:
+    body: dict[str, Any] = _without_none(msgspec.to_builtins(prices))
+    for each in (body, body.get("cost", {})):
+        if not each.get("tiers", True):
+            del each["tiers"]
+    if prices.effective_from is not None:
+        body["effective_from"] = _seconds(prices.effective_from)
+    return body
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_none(member) for name, member in value.items() if member is not None}
+    return [_without_none(member) for member in value] if isinstance(value, list) else value
+
+
+def _seconds(given: int | datetime | None) -> int | None:
+    if not isinstance(given, datetime):
+        return given
+    return int((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp())
 
 
 def _full(prices: Mapping[str, Any]) -> dict[str, Any]:
@@ -235,6 +328,41 @@ def _routes(fleet: Fleet, present: Present) -> Iterator[Step]:
         if there is None or {key: there[key] for key in spec.__struct_fields__ if key in there} != written(spec):
             what = f"route {name} -> {', '.join(target.model for target in spec.targets)}"
             yield Step("~" if there else "+", what, "PUT", f"/routes/{name}", written(spec))
+
+
+def _budgets(fleet: Fleet, present: Present) -> Iterator[Step]:
+    for name, entry in fleet.budgets.items():
+        there = present.budgets.get(name)
+        allowed, currency = _parsed(name, entry.amount)
+        wanted = {
+            "amount": allowed,
+            "currency": currency,
+            "period": entry.period,
+            "hard": entry.hard,
+            "thresholds": list(entry.thresholds),
+        }
+        differs = [member for member, value in wanted.items() if there and there[member] != value]
+        if there is None or differs:
+            of = {"scope": "organization"} if name == ORGANIZATION else {"scope": "project", "project": name}
+            body = {**msgspec.to_builtins(entry), "thresholds": list(entry.thresholds), **of}
+            what = f"budget of {name}: {entry.amount}" + (f" ({', '.join(differs)})" if differs else "")
+            yield Step("~" if there else "+", what, "PUT", "/budgets", body)
+
+
+def _parsed(name: str, amount: str) -> tuple[int, str]:
+    try:
+        return parse_money(amount)
+    except ValueError as error:
+        raise Invalid(f"The budget of '{name}': {error}", code="invalid_fleet") from None
+
+
+def _shares(fleet: Fleet, present: Present) -> Iterator[Step]:
+    for name, entry in fleet.shares.items():
+        there = present.shares.get(name)
+        differs = share_differences(entry, there)
+        if there is None or differs:
+            what = f"share of {entry.owner} in {name}" + (f" ({', '.join(differs)})" if differs else "")
+            yield Step("~" if there else "+", what, "PUT", "/shares", _given(share_body(name, entry)))
 
 
 def _surplus(fleet: Fleet, present: Present) -> Iterator[Step]:

@@ -1,6 +1,6 @@
 """Ids, money, clock, errors and settings: what every floor stands on. No I/O, and imports nothing else of ours."""
 
-from argosy.core.clock import now, now_us
+from argosy.core.clock import SteadyClock, now, now_us
 from argosy.core.errors import (
     ArgosyError,
     Conflict,
@@ -9,10 +9,12 @@ from argosy.core.errors import (
     Invalid,
     NotFound,
     OutOfSpace,
+    OverBudget,
     RateLimited,
     TooLarge,
     Unauthenticated,
     Unavailable,
+    Unpaid,
     UpstreamFailed,
 )
 from argosy.core.ids import new_id
@@ -28,11 +30,14 @@ __all__ = [
     "Invalid",
     "NotFound",
     "OutOfSpace",
+    "OverBudget",
     "RateLimited",
     "Settings",
+    "SteadyClock",
     "TooLarge",
     "Unauthenticated",
     "Unavailable",
+    "Unpaid",
     "UpstreamFailed",
     "charge",
     "format_money",

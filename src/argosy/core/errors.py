@@ -71,6 +71,18 @@ class Unavailable(_Later):
     type = "service_unavailable"
 
 
+class OverBudget(ArgosyError):
+    """A budget that applies has too little left (429)."""
+
+    type = "insufficient_quota"
+
+
+class Unpaid(ArgosyError):
+    """What was paid ahead does not cover this (402)."""
+
+    type = "insufficient_quota"
+
+
 class UpstreamFailed(ArgosyError):
     """An engine or provider answered with a failure of its own (502)."""
 

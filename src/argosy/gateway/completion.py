@@ -19,6 +19,8 @@ from argosy.gateway.capture import Capture
 from argosy.gateway.counting import Counting
 from argosy.gateway.dispatch import Dispatch, Send
 from argosy.gateway.events import DONE, write_event
+from argosy.gateway.funds import Purses
+from argosy.gateway.funds.worst import worst_charge
 from argosy.gateway.limits import RateLimits
 from argosy.gateway.metering import Meter, Part, Usage
 from argosy.gateway.plan import Served
@@ -58,12 +60,14 @@ class Gateway:
         self._journal = journal
         self._relay = Relay(deadlines)
         self.admission, self.limits = Admission(), RateLimits(database)
+        self.purses = Purses(database, journal.folder.name, lambda: journal.unshipped)
         self.numbers, self.tracing = Numbers(), tracing or Passing()
         self.cache, self._cache_modes = cache, CacheModes(database)
         self.capture = capture
         self._dispatch = Dispatch(self._table, self._relay, deadlines, self.admission, self.numbers.attempts)
         self.counting = Counting(self._table, self._relay, self.limits, deadlines)
-        kept = [each.refresh for each in (keys, self._table, self.limits, self._cache_modes, Granting(database))]
+        parts = (keys, self._table, self.limits, self.purses, self._cache_modes, Granting(database))
+        kept = [each.refresh for each in parts]
         if capture:
             kept.append(capture.settings.refresh)
         self._refresher = Refresher(kept)
@@ -88,6 +92,7 @@ class Gateway:
             await asyncio.to_thread(self.capture.stop)
         await self._relay.stop()
         await self.limits.stop()
+        await self.purses.stop()
 
     def refresh(self) -> None:
         """Load a changed configuration now, rather than within a quarter of a second."""
@@ -177,11 +182,26 @@ class Gateway:
         await send(DONE)
 
     async def _admitted(self, request: Request, caller: Caller, request_id: str, served: Served | None) -> Call:
-        """Admit, and take from the caller's limits what the request is going to use. Raises RateLimited too."""
+        """Admit, take from the caller's limits what the request is going to use, and hold what it may cost.
+
+        Raises RateLimited, OverBudget and Unpaid too.
+        """
         call = await self._known(request, caller, request_id, served or Served())
-        if hold := await self.limits.reserve(caller, call.request):
-            call.meter.used = hold.settle
+        if units := await self.limits.reserve(caller, call.request):
+            call.meter.used = units.settle
+        try:
+            money = await self.purses.reserve(caller, call.plan.models[0], lambda: self._worst(call, caller))
+        except BaseException:
+            if units:
+                units.settle(0, False)
+            raise
+        if money:
+            call.meter.hold(money, self._table.price)
         return call
+
+    def _worst(self, call: Call, caller: Caller) -> int:
+        offers = (offer for model in call.plan.models for offer in self._table.offers(caller.project_id, model))
+        return worst_charge(call.request, ((one, self._table.price(one.price_version)) for one in offers))
 
     async def _known(self, request: Request, caller: Caller, request_id: str, served: Served) -> Call:
         """Admit, looking once more for a name that is newer than what is in memory, such as a job's new model."""
@@ -209,7 +229,7 @@ class Gateway:
         served.asked, served.route, served.led_to = asked, plan.route, offer.route
         parts = [Part()] if request.parts == 1 else [Part() for _ in range(request.parts)]
         intent = _intent(request, caller, request_id, offer, plan.route)
-        meter = Meter(self._journal, intent, parts, request.n, partial(self._ended, served))
+        meter = Meter(self._journal, intent, parts, request.n, partial(self._ended, served), granted=caller.discount)
         return Call(request_id, caller.project_id, request, meter, plan, served)
 
     async def _settled(self, call: Call, work: Callable[[], Awaitable[T]]) -> T:
@@ -251,8 +271,9 @@ def _intent(request: Request, caller: Caller, request_id: str, offer: Offer, rou
         prompt_estimate=request.prompt_estimate,
         started_us=now_us(),
         route=route,
-        discount=caller.discount,
+        discount=offer.discount(caller.discount, caller.batch_id),
         batch_id=caller.batch_id,
+        cost_version=offer.cost_version,
     )
 
 

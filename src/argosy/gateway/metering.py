@@ -2,12 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from argosy.billing import Intent, Journal
+from argosy.billing import Intent, Journal, Price, UsageEvent, amounts
 from argosy.core import now_us
+from argosy.gateway.funds import Hold
 from argosy.gateway.repetition import Repetition
+
+if TYPE_CHECKING:
+    from argosy.gateway.routing import Offer
 
 FAILURES = ("refused", "upstream_cut", "failed")
 """Outcomes that the client is told of as an error."""
@@ -78,7 +83,16 @@ class Meter(msgspec.Struct, eq=False):
     """Done when the intent is on disk; None until it is written."""
     used: Callable[[int, bool], None] | None = None
     """Told of all tokens in the end, and whether any engine was given the request: limits count by it."""
+    granted: int = 0
+    """Percent off that the caller has, where a price says nothing else."""
+    _money: Hold | None = None
+    _price: Callable[[str], Price] | None = None
     _settled: bool = False
+
+    def hold(self, money: Hold, price: Callable[[str], Price]) -> None:
+        """Money is held for it, to be settled with the outcome. ``price`` knows the price of its version."""
+        self._money, self._price = money, price
+        self.intent = msgspec.structs.replace(self.intent, fund=money.fund, held=money.held)
 
     async def begin(self) -> None:
         """Write the intent; it becomes durable while the engine works, see `safe`. Raises Unavailable for no room."""
@@ -86,15 +100,21 @@ class Meter(msgspec.Struct, eq=False):
         if durable.done():  # refused at once: no engine must be troubled
             durable.result()
 
-    def move(self, model: str, base_model: str, price_version: str) -> None:
-        """Another model is to answer, at its own price: the intent is written anew, and the later one counts.
+    def move(self, offer: "Offer") -> None:
+        """Another model is to answer, at its own price and cost: the intent is written anew, and the later one counts.
 
         Only while nothing was delivered.
         """
         intent = self.intent
-        if (intent.model, intent.price_version) != (model, price_version):
+        pinned = (offer.route.model, offer.price_version or "", offer.cost_version)
+        if (intent.model, intent.price_version, intent.cost_version) != pinned:
             self.intent = msgspec.structs.replace(
-                intent, model=model, base_model=base_model, price_version=price_version
+                intent,
+                model=offer.route.model,
+                base_model=offer.route.base_model,
+                price_version=offer.price_version or "",
+                cost_version=offer.cost_version,
+                discount=offer.discount(self.granted, intent.batch_id),
             )
             self._write_intent()
 
@@ -124,9 +144,11 @@ class Meter(msgspec.Struct, eq=False):
             if not self.refused:
                 self.journal.void(self.intent.id)
             usage, estimated = Usage(0, 0, 0), False
+            if self._money:
+                self._money.settle(0)
         else:
             usage, estimated = self.totals()
-            self.journal.outcome(
+            self._close(
                 self.intent.ended(
                     outcome,
                     now_us(),
@@ -140,6 +162,12 @@ class Meter(msgspec.Struct, eq=False):
         if self.used:
             self.used(usage.prompt + usage.completion, self.dispatched)
         self.ended(outcome, usage, estimated)
+
+    def _close(self, event: UsageEvent) -> None:
+        """Write the outcome. What it costs stays held until it is posted, the rest is free at once."""
+        self.journal.outcome(event)
+        if self._money and self._price:
+            self._money.settle(sum(amounts(event, self._price(event.price_version))))
 
     def _undelivered(self, outcome: str) -> bool:
         """Whether nothing went out: a failure before the first byte, or a batch's line without its whole answer."""
@@ -156,8 +184,9 @@ class Meter(msgspec.Struct, eq=False):
         if any(shares):
             await self.safe()
         self._settled = True
-        self.journal.outcome(
-            self.intent.ended(
+        intent = msgspec.structs.replace(self.intent, cost_version="")  # no provider worked on it
+        self._close(
+            intent.ended(
                 "cached",
                 now_us(),
                 prompt=charged.prompt,

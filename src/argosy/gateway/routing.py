@@ -10,7 +10,7 @@ from itertools import chain
 
 import structlog
 
-from argosy.billing import Price, current_prices, price_for
+from argosy.billing import Price, current_costs, current_prices, next_change, price_for, price_time
 from argosy.catalog import adapters_of, all_aliases, load_cards
 from argosy.core import Invalid, NotFound, Unavailable
 from argosy.gateway.asked import Asked
@@ -52,11 +52,19 @@ class Offer:
     """Who answers, by name: what health is kept of."""
     identity: str = ""
     """All that decides its answers and their price: two offers with the same one give the same."""
+    batch_discount: int | None = None
+    """What the price says for lines of batches, in percent; None: the platform's."""
+    cost_version: str = ""
+    """Id of what the provider asks, pinned likewise; empty for an engine of ours, and where it is not known."""
     ready: bool = field(init=False)
     """Whether a replica answers for it now; otherwise it is worth waiting for one."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ready", bool(self.route.url))
+
+    def discount(self, granted: int, batch_id: str | None) -> int:
+        """Percent off for a caller to whom so much was granted: in a batch, the price's own rate if it has one."""
+        return granted if batch_id is None or self.batch_discount is None else self.batch_discount
 
 
 @dataclass(frozen=True)
@@ -69,12 +77,14 @@ class Configuration:
     """By project and name: the model that is meant."""
     specs: Routes = field(default_factory=dict)
     """By organization and name: how its requests are routed."""
+    costs: Mapping[tuple[str, str], Price] = field(default_factory=dict)
+    """What providers ask, by provider and model."""
 
 
 def read_configuration(tx: Transaction) -> Configuration:
     """Routes and prices as they stand. Models without a replica come first, so that a route takes their place."""
     aliases = {(alias.project_id, alias.name): alias.target for alias in all_aliases(tx)}
-    return Configuration([*expected(tx), *routes(tx)], current_prices(tx), aliases, all_routes(tx))
+    return Configuration([*expected(tx), *routes(tx)], current_prices(tx), aliases, all_routes(tx), current_costs(tx))
 
 
 def expected(tx: Transaction) -> list[Route]:
@@ -136,7 +146,11 @@ class RouteTable:
         """``vault`` opens the keys of providers; without one, their models are not offered."""
         self._database, self._read, self._vault = database, read, vault
         self._version = -1
+        self._price_change: int | None = None
+        """When a price comes into force next, in unix seconds."""
         self._refreshing = threading.Lock()
+        self._prices: dict[str, Price] = {}
+        """By id: those that apply, and those that did while this process ran."""
         self._offers: dict[str, list[Offer]] = {}
         """By name: every replica that answers, or one offer that leads nowhere yet."""
         self._aliases: Mapping[tuple[str, str], str] = {}
@@ -146,18 +160,21 @@ class RouteTable:
         """Plans of models that no route leads to. Only of such as are there, so there are only so many."""
 
     def refresh(self) -> bool:
-        """Load the configuration again if it was changed; says whether it did."""
+        """Load the configuration again if it was changed, or a price has come into force; says whether it did."""
         # One at a time: of two at once, the one with the older view could be the last to put it in place.
         with self._refreshing, self._database.read() as tx:
             # Version first: a change between the reads is then loaded now and once more, never missed.
             version = read_version(tx)
-            if version == self._version:
+            due = self._price_change is not None and self._price_change <= price_time()
+            if version == self._version and not due:
                 return False
             load_cards(tx)
+            change = next_change(tx)  # before the prices: one that begins in between is then looked for once more
             found = self._read(tx)
+            self._prices |= {price.id: price for price in found.prices.values()}
             self._plain = {}
             self._offers, self._aliases, self._specs = _grouped(self._offered(found)), found.aliases, found.specs
-            self._version = version
+            self._version, self._price_change = version, change
         return True
 
     def find(self, project_id: str, model: str) -> Offer:
@@ -179,6 +196,10 @@ class RouteTable:
     def every_offer(self) -> Iterator[Offer]:
         """All there are, whoever may use them."""
         return chain.from_iterable(self._offers.values())
+
+    def price(self, version: str | None) -> Price:
+        """The price of an offer, or of an intent that was written while this process ran. Raises KeyError."""
+        return self._prices[version or ""]
 
     def offers(self, project_id: str, model: str) -> Sequence[Offer]:
         """All replicas of a model that the project may use and that has a price, or one that leads nowhere yet."""
@@ -250,7 +271,10 @@ class RouteTable:
             endpoint = f"{route.provider.name} {route.provider_model}" if route.provider else route.url
             price_id = price.id if price else None
             identity = f"{route.model} {route.base_model} {route.engine} {route.revision} {price_id}"
-            yield route.model, Offer(route, price_id, members, headers, endpoint, identity)
+            cost = found.costs.get((route.provider.name, route.model)) if route.provider else None
+            batch_discount, cost_version = price.batch_discount if price else None, cost.id if cost else ""
+            pinned = (batch_discount, cost_version)
+            yield route.model, Offer(route, price_id, members, headers, endpoint, identity, *pinned)
 
     def _unknown(self, project_id: str, model: str) -> NotFound:
         names = [route.model for route in self.models(project_id)]

@@ -125,7 +125,7 @@ class Trip(msgspec.Struct, eq=False):
         call.meter.attempts = call.served.attempts = max(call.meter.attempts, self._attempts)
         if call.served.target != offer.route.model:
             call.served.target = offer.route.model
-            call.meter.move(offer.route.model, offer.route.base_model, offer.price_version or "")
+            call.meter.move(offer)
         if call.request.call:
             native = offer.route.provider is not None
             self.request = (call.request.for_native_tools() if native else call.request).named(offer.route.model)

@@ -15,6 +15,7 @@ from argosy.identity.store import (
     list_keys,
     list_projects,
     organization_of,
+    organizations_of,
     revoke_key,
 )
 
@@ -34,5 +35,6 @@ __all__ = [
     "list_keys",
     "list_projects",
     "organization_of",
+    "organizations_of",
     "revoke_key",
 ]

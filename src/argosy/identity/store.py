@@ -93,6 +93,12 @@ def organization_of(tx: Transaction, project_id: str) -> Organization:
     return Organization(*found)
 
 
+def organizations_of(tx: Transaction, project_ids: Iterable[str]) -> dict[str, str]:
+    """The ids of the organizations that own these projects, by project."""
+    rows = tx.execute(select(projects.c.id, projects.c.organization_id).where(projects.c.id.in_(project_ids)))
+    return {row.id: row.organization_id for row in rows}
+
+
 def create_project(tx: Transaction, project_id: str, name: str) -> Project:
     """A new project in the organization of ``project_id``. Raises Invalid, or Conflict if the name is taken."""
     project = Project(new_id("proj_"), organization_of(tx, project_id).id, _checked_name(name), now())

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from argosy.serving.fit_report import fit_document
     from argosy.serving.logs import last_lines
     from argosy.serving.preparing import ready_file
+    from argosy.serving.pricing import Derived, derive_price
     from argosy.serving.reconciler import Reconciler
     from argosy.serving.room import estimate, require_room
     from argosy.serving.route import Route, engine_request, modality_of, revision_of, routes
@@ -34,6 +35,7 @@ __all__ = [
     "PROVIDER",
     "Deployment",
     "DeploymentVersion",
+    "Derived",
     "Provided",
     "Reconciler",
     "ReplicaRow",
@@ -41,6 +43,7 @@ __all__ = [
     "Spec",
     "ask_for",
     "deploy",
+    "derive_price",
     "engine_request",
     "estimate",
     "find_deployment",
@@ -64,11 +67,13 @@ _PLACES = {
     "ENGINES": "engines",
     "PROVIDER": "versions",
     "DeploymentVersion": "versions",
+    "Derived": "pricing",
     "Provided": "deployments",
     "Reconciler": "reconciler",
     "Route": "route",
     "Spec": "versions",
     "deploy": "deployments",
+    "derive_price": "pricing",
     "engine_request": "route",
     "estimate": "room",
     "fit_document": "fit_report",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from argosy.billing import current_prices, ensure_price, standing_price
+from argosy.billing import Tariff, current_prices, ensure_cost, ensure_price, standing_cost, standing_price
 from argosy.catalog import (
     FREE,
     ModelCard,
@@ -44,10 +44,12 @@ def deploy(
     model: str,
     engine: str | None = None,
     provided: Provided | None = None,
-    prices: Prices | None = None,
+    prices: Tariff | None = None,
     idle_unload_s: int | None = None,
     replicas: int | None = None,
     quantisation: str | None = None,
+    effective_from: int | None = None,
+    cost: Tariff | None = None,
 ) -> Deployment:
     """Ask for ``model`` to be served; harmless to repeat, and the way to retry after a failure.
 
@@ -58,7 +60,9 @@ def deploy(
     never, None leaves it as it was.
     Without ``engine``, models with a card run on llama.cpp, or at the provider that the card names; the name ``echo``
     needs no card, and neither does any name on the echo engine or with ``provided``. ``prices`` become the model's;
-    without any, the price that it has stays, or else that on the card begins. Raises Invalid (no such engine
+    without any, the price that it has stays, or else that on the card begins. So it does where ``prices`` hold only
+    from ``effective_from`` on, in unix seconds. ``cost`` is what the provider asks, from then on too; without one, what
+    is known of it stays, or else what its card lists begins. Raises Invalid (no such engine
     or quantisation, an unusable name, no price), NotFound (no such card or provider), Forbidden (a licence that was not
     accepted), Conflict (the name is an alias).
     """
@@ -69,9 +73,16 @@ def deploy(
     if provided:
         _check_name(model)
         find_provider(tx, provided.provider)
-        _set_price(tx, model, prices, _list_prices(known))
+        _set_price(tx, model, prices, _list_prices(known), effective_from)
+        _set_cost(tx, provided, model, cost, known, effective_from)
         spec = Spec(PROVIDER, None, provided.provider, provided.model)
         return want_deployment(tx, project_id, model, spec, idle_unload_s, replicas)
+    if cost:
+        raise Invalid(
+            f"'{model}' is not a provider's model, so nobody is paid for it. Leave 'cost' out.",
+            code="cost_without_provider",
+            param="cost",
+        )
     engine = engine or (_ECHO if model == _ECHO else "llama_cpp")
     if engine not in ENGINES:
         raise Invalid(
@@ -81,11 +92,11 @@ def deploy(
         )
     if engine == _ECHO:
         _check_name(model)
-        _set_price(tx, model, prices, FREE)
+        _set_price(tx, model, prices, FREE, effective_from)
     else:
         wanted = _check_card(tx, project_id, card(model))
         quantisation = _form(tx, wanted, quantisation)
-        _set_price(tx, model, prices, wanted.own_prices)
+        _set_price(tx, model, prices, wanted.own_prices, effective_from)
     return want_deployment(tx, project_id, model, Spec(engine, quantisation), idle_unload_s, replicas)
 
 
@@ -140,17 +151,38 @@ def _refuse_alias(tx: Transaction, project_id: str, name: str) -> None:
             )
 
 
-def _set_price(tx: Transaction, model: str, given: Prices | None, default: Prices | None) -> None:
+def _set_price(
+    tx: Transaction, model: str, given: Tariff | None, default: Prices | None, effective_from: int | None
+) -> None:
     if given:
-        ensure_price(tx, model, given)
-    elif default:
+        ensure_price(tx, model, given, effective_from)
+        if effective_from is None:
+            return
+    if default:
         standing_price(tx, model, default)
     elif model not in current_prices(tx):
         raise Invalid(
-            f"No price is known for '{model}', so its use could not be billed. Give 'prices' with the deployment.",
+            f"No price is in force for '{model}', so its use could not be billed. Give 'prices' with the deployment.",
             code="price_missing",
             param="prices",
         )
+
+
+def _set_cost(
+    tx: Transaction,
+    provided: Provided,
+    model: str,
+    given: Tariff | None,
+    known: ModelCard | None,
+    effective_from: int | None,
+) -> None:
+    listed = _list_prices(known) if known and known.hosted and _as_on_card(known) == provided else None
+    if given:
+        ensure_cost(tx, provided.provider, model, given, effective_from)
+        if effective_from is None:
+            return
+    if listed:
+        standing_cost(tx, provided.provider, model, listed)
 
 
 def _as_on_card(known: ModelCard) -> Provided:

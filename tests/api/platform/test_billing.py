@@ -13,7 +13,7 @@ from argosy import billing, identity
 from argosy.api.context import Platform
 from argosy.api.errors import handle_errors
 from argosy.api.openai import usage
-from argosy.api.platform import invoices, ledger
+from argosy.api.platform import invoices, ledger, prices
 from argosy.billing import UsageEvent
 from argosy.core import Settings, charge, now, now_us
 from argosy.identity import KeyRing
@@ -58,7 +58,7 @@ def books(database: Database, home: Path) -> Books:
     settings = Settings(home=home, database_url=database.url)
     app.state.platform = Platform(settings, database, Blobs(home / "blobs"), keys)
     handle_errors(app)
-    for part in (usage, ledger, invoices):
+    for part in (usage, ledger, invoices, prices):
         app.include_router(part.router)
     secrets = {"admin": made.secret, "finance": ours, "app": plain}
     return Books(database, app, secrets, {"ours": made.project_id, "theirs": theirs.id}, price)

@@ -1,6 +1,7 @@
 """The gradient that is written out by hand is the gradient, and the model is the one that transformers reads."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -123,21 +124,26 @@ def test_other_architectures_are_refused(model: Model) -> None:
         read_shape(dict(model.base.metadata) | {"general.architecture": "gemma3"})
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-3), (torch.bfloat16, 1.0)])
-def test_logits_equal_those_of_transformers(base_gguf: Path, dtype: torch.dtype, tolerance: float) -> None:
-    """The starter model, read here and by transformers. Its logits reach 40, so 1.0 in bf16 is two digits."""
+@pytest.fixture(scope="module")
+def theirs(base_gguf: Path) -> Any:
+    """The starter model as transformers reads it."""
     from transformers import AutoModelForCausalLM, GgufConfig
 
-    base = read_base(base_gguf, dtype)
-    tokenizer = ChatTokenizer(base.metadata)
-    example = tokenizer.example(chart_rows(1)[0])
-    mine = Model(base, Adapter(base, rank=2, alpha=2.0, seed=0)).logits(make_batch([example]))
-    theirs = AutoModelForCausalLM.from_pretrained(
+    return AutoModelForCausalLM.from_pretrained(
         str(base_gguf.parent),
         gguf_file=base_gguf.name,
         quantization_config=GgufConfig(dequantize=True),
         dtype=torch.float32,
     )
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-3), (torch.bfloat16, 1.0)])
+def test_logits_equal_those_of_transformers(base_gguf: Path, theirs: Any, dtype: torch.dtype, tolerance: float) -> None:
+    """The starter model, read here and by transformers. Its logits reach 40, so 1.0 in bf16 is two digits."""
+    base = read_base(base_gguf, dtype)
+    tokenizer = ChatTokenizer(base.metadata)
+    example = tokenizer.example(chart_rows(1)[0])
+    mine = Model(base, Adapter(base, rank=2, alpha=2.0, seed=0)).logits(make_batch([example]))
     with torch.no_grad():
         logits = theirs(torch.tensor([example.ids])).logits[0]
     places = [place - 1 for place in range(1, len(example)) if example.trained[place]]

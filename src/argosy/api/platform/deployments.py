@@ -8,29 +8,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from argosy import billing, serving
 from argosy.api.context import AdminCaller, InferenceCaller, PlatformParts
-from argosy.catalog import Prices
+from argosy.api.platform.price_bodies import NewCost, NewPrices, date_of, terms_wire
+from argosy.billing.prices import versions_of
 from argosy.runtime import Transaction
 from argosy.serving import Deployment, DeploymentVersion, ReplicaRow
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
 
 
-class NewPrices(BaseModel):
-    """Micro-units of the currency per million tokens."""
+class DeploymentPrices(NewPrices):
+    """What a call costs here, and what the provider asks for it."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    currency: str = Field(pattern="^[A-Z]{3}$")
-    input: int = Field(ge=0)
-    output: int = Field(ge=0)
-    cached_input: int | None = Field(default=None, ge=0)
-    """Left out, the same as ``input``."""
-    training: int = Field(default=0, ge=0)
-
-    def prices(self) -> Prices:
-        """As the catalog has them."""
-        cached = self.input if self.cached_input is None else self.cached_input
-        return Prices(self.currency, self.input, cached, self.output, self.training)
+    effective_from: int | str | None = None
+    """Unix seconds or ``2027-01-01T00:00:00Z``; left out, at once. Until then, what holds now does."""
+    cost: NewCost | None = None
+    """What the provider asks, from then on too; left out, what is known of it stays, or its card's list begins."""
 
 
 class NewDeployment(BaseModel):
@@ -54,7 +46,7 @@ class NewDeployment(BaseModel):
     """How many engines share its requests, and the cores; left out, as it was, or one."""
     quantisation: str | None = Field(default=None, max_length=16)
     """The form of its weights, such as ``Q8_0``, or ``best``, as fitting finds; left out, as it was, or the best."""
-    prices: NewPrices | None = None
+    prices: DeploymentPrices | None = None
     """What a call costs here; left out, what the card says."""
 
 
@@ -75,12 +67,14 @@ def create_deployment(body: NewDeployment, platform: PlatformParts, caller: Admi
     """
     with platform.database.write() as tx:
         provided = serving.Provided(body.provider, body.provider_model or body.model) if body.provider else None
-        prices = body.prices.prices() if body.prices else None
+        prices = body.prices.terms() if body.prices else None
+        begins = date_of(body.prices.effective_from) if body.prices else None
+        cost = body.prices.cost.terms() if body.prices and body.prices.cost else None
         made = serving.deploy(
             tx, caller.project_id, body.model, body.engine, provided, prices,
-            body.idle_unload_s, body.replicas, body.quantisation,
+            body.idle_unload_s, body.replicas, body.quantisation, begins, cost,
         )  # fmt: skip
-        return _wire(tx, made, serving.list_replicas(tx, made.id))
+        return _wire(tx, made, serving.list_replicas(tx, made.id), admin=True)
 
 
 @router.get("")
@@ -88,7 +82,7 @@ def list_deployments(platform: PlatformParts, caller: InferenceCaller) -> dict[s
     """List all deployments: they serve every project of the platform."""
     with platform.database.read() as tx:
         rows = serving.list_replicas(tx)
-        data = [_wire(tx, one, rows) for one in serving.list_deployments(tx)]
+        data = [_wire(tx, one, rows, admin=caller.may("admin")) for one in serving.list_deployments(tx)]
     return {"object": "list", "data": data, "has_more": False}
 
 
@@ -97,7 +91,7 @@ def retrieve_deployment(deployment: str, platform: PlatformParts, caller: Infere
     """One deployment, by its id or by its model's name."""
     with platform.database.read() as tx:
         found = serving.find_deployment(tx, deployment)
-        return _wire(tx, found, serving.list_replicas(tx, found.id))
+        return _wire(tx, found, serving.list_replicas(tx, found.id), admin=caller.may("admin"))
 
 
 @router.get("/{deployment}/versions")
@@ -114,7 +108,7 @@ def roll_back(deployment: str, body: Target, platform: PlatformParts, caller: Ad
     """Serve an earlier version again. The present one answers until that is ready."""
     with platform.database.write() as tx:
         found = serving.roll_back(tx, serving.find_deployment(tx, deployment).id, body.version)
-        return _wire(tx, found, serving.list_replicas(tx, found.id))
+        return _wire(tx, found, serving.list_replicas(tx, found.id), admin=True)
 
 
 @router.get("/{deployment}/logs")
@@ -135,16 +129,18 @@ def delete_deployment(deployment: str, platform: PlatformParts, caller: AdminCal
     """Finish the requests in flight, then stop. Its adapters stay, and answer again when it is deployed again."""
     with platform.database.write() as tx:
         found = serving.stop_deployment(tx, serving.find_deployment(tx, deployment).id)
-        return _wire(tx, found, serving.list_replicas(tx, found.id))
+        return _wire(tx, found, serving.list_replicas(tx, found.id), admin=True)
 
 
-def _wire(tx: Transaction, deployment: Deployment, rows: list[ReplicaRow]) -> dict[str, Any]:
-    """The wire's shape. Only what a caller may use: no addresses, no process ids."""
+def _wire(tx: Transaction, deployment: Deployment, rows: list[ReplicaRow], *, admin: bool) -> dict[str, Any]:
+    """The wire's shape. Only what a caller may use: no addresses, no process ids; what a provider asks is for
+    administrators.
+    """
     state = deployment.state
     if deployment.desired == "stopped" and state != "stopped":
         state = "draining"
     price = billing.current_prices(tx).get(deployment.model)
-    fields = ("currency", "input", "cached_input", "output", "training")
+    cost = billing.current_costs(tx).get((deployment.spec.provider or "", deployment.model)) if admin else None
     return {
         "id": deployment.id,
         "object": "deployment",
@@ -154,7 +150,13 @@ def _wire(tx: Transaction, deployment: Deployment, rows: list[ReplicaRow]) -> di
         "state": state,
         "error": deployment.error,
         "detail": deployment.detail,
-        "prices": price and {field: getattr(price, field) for field in fields},
+        "prices": price and terms_wire(price),
+        "prices_to_come": [
+            terms_wire(one) | {"effective_from": one.effective_from}
+            for one in versions_of(tx, deployment.model)
+            if one.effective_from > billing.price_time()
+        ],
+        **({"cost": terms_wire(cost)} if cost else {}),
         "replicas_wanted": deployment.replicas,
         "replicas": [
             {

@@ -104,5 +104,6 @@ def _line(line: InvoiceLine) -> dict[str, Any]:
         "unit_price": line.unit_price,
         "price_version": line.price_version,
         "discount": line.discount,
+        "tier": line.tier,
         "amount": line.amount,
     }

@@ -1,15 +1,15 @@
-"""``/v1/prices``, ``/v1/usage/events``, ``/v1/ledger``: everything that is needed to add a bill up again.
+"""``/v1/usage/events``, ``/v1/ledger``: everything that is needed to add a bill up again.
 
 Amounts are integers in micro-units (millionths of the currency's unit), prices micro-units per million tokens.
 """
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 
 from argosy.api.billing_scope import flush_usage, visible_project
-from argosy.api.context import BillingCaller, PlatformParts, identify
-from argosy.billing import QUANTITIES, REVENUE, Price, balances, current_prices, list_entries, price_history
+from argosy.api.context import BillingCaller, PlatformParts
+from argosy.billing import QUANTITIES, REVENUE, balances, list_entries
 from argosy.billing.reports import EventFilter, EventLine, get_event, list_events
 
 router = APIRouter(tags=["billing"])
@@ -17,15 +17,6 @@ router = APIRouter(tags=["billing"])
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Seconds = Annotated[int | None, Query(ge=0, le=10**12)]
 ProjectId = Annotated[str | None, Query(description="Another project of the organization; administrators only.")]
-
-
-@router.get("/v1/prices")
-def prices(request: Request, parts: PlatformParts, history: bool = False) -> dict[str, Any]:
-    """Present prices of all models, or all versions there ever were. For every key."""
-    identify(parts.keys, request.headers.get("authorization"))
-    with parts.database.read() as tx:
-        found = price_history(tx) if history else list(current_prices(tx).values())
-    return {"object": "list", "data": [_price(price) for price in found], "has_more": False}
 
 
 @router.get("/v1/usage/events")
@@ -86,18 +77,6 @@ def _list(data: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
     return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": has_more}
 
 
-def _price(price: Price) -> dict[str, Any]:
-    return {
-        "id": price.id,
-        "object": "price",
-        "model": price.model,
-        "version": price.version,
-        "currency": price.currency,
-        **{name: getattr(price, name) for name in QUANTITIES},
-        "created_at": price.created_at,
-    }
-
-
 def _event(line: EventLine) -> dict[str, Any]:
     return {
         "id": line.id,
@@ -123,6 +102,7 @@ def _event(line: EventLine) -> dict[str, Any]:
         },
         "price_version": line.price_version,
         "discount": line.discount,
+        "tier": line.tier,
         "batch_id": line.batch_id,
         "currency": line.currency,
         "quantities": [

@@ -9,7 +9,7 @@ from argosy.billing.credits import store
 from argosy.billing.credits.credit import AMOUNT_MAX, NOTE_MAX, Credit, NewCredit
 from argosy.billing.funds import change_allowed, ensure_prepaid
 from argosy.billing.ledger.accounts import CASH, PREPAID, Entry
-from argosy.billing.store import currencies
+from argosy.billing.prices import books_currency
 from argosy.core import Conflict, Internal, Invalid, new_id, now
 from argosy.runtime import Transaction
 
@@ -74,10 +74,10 @@ def _check(tx: Transaction, new: NewCredit) -> None:
         raise Invalid("'expires_at' must lie in the future.", code="expires_in_the_past", param="expires_at")
     if len(new.note) > NOTE_MAX or not new.note.isprintable():
         raise Invalid(f"A note has at most {NOTE_MAX} printable characters.", code="invalid_note", param="note")
-    known = currencies(tx)
-    if known and new.currency not in known:
+    books = books_currency(tx)
+    if books and new.currency != books:
         raise Invalid(
-            f"Prices here are in {', '.join(sorted(known))}, and this is in {new.currency}. Convert it first.",
+            f"Prices here are in {books}, and this is in {new.currency}. Convert it first.",
             code="currency_mismatch",
             param="currency",
         )

@@ -1,5 +1,44 @@
-"""Funds: what an organization, a project or a key may spend; and the holds of requests that are under way."""
+"""Funds: what an organization, a project or a key may spend; and the holds of requests that are under way.
 
-from argosy.billing.funds.store import Fund, Scope, add_spent, change_allowed, ensure_prepaid
+A *budget* is a bound: all that apply to a request must have room for it, or it is refused (hard), or only told of
+(soft). A *prepaid* fund is money: one pays for a request, the narrowest that can.
+"""
 
-__all__ = ["Fund", "Scope", "add_spent", "change_allowed", "ensure_prepaid"]
+from argosy.billing.funds.months import month_of, next_month
+from argosy.billing.funds.spending import spend
+from argosy.billing.funds.store import (
+    THRESHOLDS,
+    Fund,
+    Kind,
+    Period,
+    Scope,
+    add_spent,
+    all_hard_funds,
+    change_allowed,
+    ensure_prepaid,
+    get_fund,
+    give_back,
+    list_funds,
+    put_budget,
+    remove_budget,
+)
+
+__all__ = [
+    "THRESHOLDS",
+    "Fund",
+    "Kind",
+    "Period",
+    "Scope",
+    "add_spent",
+    "all_hard_funds",
+    "change_allowed",
+    "ensure_prepaid",
+    "get_fund",
+    "give_back",
+    "list_funds",
+    "month_of",
+    "next_month",
+    "put_budget",
+    "remove_budget",
+    "spend",
+]

@@ -1,6 +1,6 @@
 """Tables of funds, what processes have leased of them, and the credits that fill those that are paid ahead."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, UniqueConstraint
 
 from argosy.runtime import metadata
 
@@ -23,6 +23,8 @@ funds = Table(
     # Micro-units. What is free is `allowed` less `spent` less what is still out of all its leases.
     Column("allowed", BigInteger, nullable=False),
     Column("spent", BigInteger, nullable=False, server_default="0"),
+    # Percents of `allowed` at which somebody is told.
+    Column("thresholds", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("organization_id", "kind", "scope", "subject"),
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from argosy.billing import ledger
 from argosy.billing.invoices import store
 from argosy.billing.ledger import INVOICED, RECEIVABLE, Entry
+from argosy.billing.prices import tier_rates
 from argosy.billing.rating import QUANTITIES
 from argosy.core import Conflict, Invalid, NotFound, new_id, now
 from argosy.runtime import Transaction
@@ -17,7 +18,7 @@ from argosy.runtime import Transaction
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """What was used of one model in one quantity at one price with one discount."""
+    """What was used of one model in one quantity at one price, in one of its tiers, with one discount."""
 
     model: str
     quantity: str
@@ -30,6 +31,8 @@ class InvoiceLine:
     """Micro-units: the sum of the events' amounts, each rounded on its own, so not always units times price."""
     discount: int = 0
     """Percent off the price."""
+    tier: int = 0
+    """The tier whose rate the unit price is, by the tokens of prompt above which it holds; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +123,13 @@ def _lines(tx: Transaction, project_id: str, invoice_id: str) -> tuple[list[Invo
     lines, currency = [], ""
     for row in store.claimed_totals(tx, project_id, invoice_id):
         currency = row.currency
+        tier = tier_rates(row.tiers, row.tier)
         for name in QUANTITIES:
             units, amount = int(getattr(row, f"{name}_units")), int(getattr(row, f"{name}_amount"))
             if units:
-                unit_price = getattr(row, f"{name}_price")
-                lines.append(InvoiceLine(row.model, name, row.price_version, units, unit_price, amount, row.discount))
+                unit_price = tier.get(name, getattr(row, f"{name}_price"))
+                pinned = (row.price_version, units, unit_price, amount, row.discount, row.tier)
+                lines.append(InvoiceLine(row.model, name, *pinned))
     return lines, currency
 
 

@@ -23,6 +23,7 @@ _LABELS = {
         "cached_input": "Input, cached",
         "output": "Output",
         "training": "Training",
+        "tier": "above {tokens:,} tokens of prompt",
         "note": "{count} requests and jobs. Each one's amount is rounded to a millionth on its own; the lines are "
         "their sums, so anyone can add this bill up again from the usage events.",
     },
@@ -42,6 +43,7 @@ _LABELS = {
         "cached_input": "输入（命中缓存）",
         "output": "输出",
         "training": "训练",
+        "tier": "提示超过 {tokens:,} Token",
         "note": "共 {count} 次请求与任务。每一笔金额各自四舍五入到百万分之一，各行为其总和，"
         "因此任何人都能用用量明细重新核算这张账单。",
     },
@@ -91,7 +93,8 @@ def _row(line: InvoiceLine, currency: str, label: dict[str, str]) -> str:
     unit_price = format_money(line.unit_price, currency) + (f" −{line.discount} %" if line.discount else "")
     numbers = (f"{line.units:,}", unit_price, format_money(line.amount, currency))
     cells = "".join(f'<td class="n">{number}' for number in numbers)
-    return f"<tr><td>{escape(line.model)}<td>{label[line.quantity]}{cells}</tr>"
+    tier = f"<br><small>{label['tier'].format(tokens=line.tier)}</small>" if line.tier else ""
+    return f"<tr><td>{escape(line.model)}<td>{label[line.quantity]}{tier}{cells}</tr>"
 
 
 def _time(seconds: int) -> str:

@@ -67,15 +67,22 @@ def claim_events(tx: Transaction, project_id: str, invoice_id: str, start: int, 
 
 
 def claimed_totals(tx: Transaction, project_id: str, invoice_id: str) -> Sequence[Row[Any]]:
-    """Units and amounts of the claimed events by model, price version and discount, with the unit prices."""
+    """Units and amounts of the claimed events by model, price version, tier and discount, with the unit prices of
+    no tier, and the tiers.
+    """
     used = usage_events.c
     sums = [func.sum(units).label(f"{name}_units") for name, units in unit_columns().items()]
     sums += [func.sum(used[f"{name}_amount"]).label(f"{name}_amount") for name in QUANTITIES]
     unit_prices = [price_versions.c[name].label(f"{name}_price") for name in QUANTITIES]
-    pinned = (used.model, used.price_version, used.discount)
-    keys = [*pinned, price_versions.c.currency, *(price_versions.c[name] for name in QUANTITIES)]
+    pinned = (used.model, used.price_version, used.tier, used.discount)
+    keys = [
+        *pinned,
+        price_versions.c.currency,
+        price_versions.c.tiers,
+        *(price_versions.c[name] for name in QUANTITIES),
+    ]
     return tx.execute(
-        select(used.model, used.price_version, used.discount, price_versions.c.currency, *unit_prices, *sums)
+        select(*pinned, price_versions.c.currency, price_versions.c.tiers, *unit_prices, *sums)
         .join(invoice_items, invoice_items.c.usage_id == used.id)
         .join(price_versions, price_versions.c.id == used.price_version)
         .where(invoice_items.c.invoice_id == invoice_id, used.project_id == project_id)

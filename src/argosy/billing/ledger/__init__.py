@@ -1,22 +1,75 @@
 """The ledger: double entry, append-only, in micro-units, each block chained to the one before by a hash."""
 
-from argosy.billing.ledger.accounts import CASH, CREDITS, INVOICED, PREPAID, RECEIVABLE, REVENUE, Entry
-from argosy.billing.ledger.audit import Verification, verify
-from argosy.billing.ledger.store import balance, balances, list_entries, lock, post
+from argosy.billing.ledger.accounts import (
+    ACCOUNTS,
+    CASH,
+    CORRECTION,
+    CREDITS,
+    INVOICED,
+    OWNER_PAYABLE,
+    PREPAID,
+    PROVIDER_COST,
+    PROVIDER_PAYABLE,
+    RECEIVABLE,
+    REVENUE,
+    ROUNDING,
+    SHARE_COST,
+    TAX,
+    Entry,
+)
+from argosy.billing.ledger.audit import (
+    Verification,
+    verify,
+    verifying,
+)
+from argosy.billing.ledger.chain import (
+    FIRST_HASH,
+    Head,
+)
+from argosy.billing.ledger.store import (
+    AccountSum,
+    EntryFilter,
+    balance,
+    balances,
+    find_entries,
+    lines_of,
+    list_entries,
+    lock,
+    post,
+    read_head,
+    trial_balance,
+)
 
 __all__ = [
+    "ACCOUNTS",
     "CASH",
+    "CORRECTION",
     "CREDITS",
+    "FIRST_HASH",
     "INVOICED",
+    "OWNER_PAYABLE",
     "PREPAID",
+    "PROVIDER_COST",
+    "PROVIDER_PAYABLE",
     "RECEIVABLE",
     "REVENUE",
+    "ROUNDING",
+    "SHARE_COST",
+    "TAX",
+    "AccountSum",
     "Entry",
+    "EntryFilter",
+    "Head",
     "Verification",
     "balance",
     "balances",
+    "find_entries",
+    "lines_of",
     "list_entries",
     "lock",
     "post",
+    "read_head",
+    "trial_balance",
     "verify",
+    "verifying",
 ]

@@ -1,6 +1,6 @@
 """Going through the whole chain: is everything there, unchanged, in order and balanced?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -11,6 +11,8 @@ from argosy.billing.ledger.chain import FIRST_HASH, block_hash
 from argosy.runtime import Transaction
 
 _PROBLEMS_MAX = 20
+_TELL_EVERY = 20_000
+"""Entries."""
 
 
 @dataclass
@@ -38,9 +40,21 @@ def verify(tx: Transaction, known: str | None = None, progress: Callable[[int], 
     ``known`` is a hash that was noted before and must be in the chain; ``progress`` is told how many entries were seen.
     """
     found = Verification()
+    for found in verifying(tx, known):
+        if progress:
+            progress(found.entries)
+    return found
+
+
+def verifying(tx: Transaction, known: str | None = None) -> Iterator[Verification]:
+    """The same, for whoever wants to tell on the way how far it is: what was found so far, again and again, and at last
+    all of it.
+    """
+    found = Verification()
     head = store.read_head(tx)
     if head is None:
-        return _without_head(tx, found, known)
+        yield _without_head(tx, found, known)
+        return
     found.older = head.first_entry - 1
     last, entries = found.older, store.all_entries(tx, head.first_entry)
     entry = next(entries, None)
@@ -55,18 +69,19 @@ def verify(tx: Transaction, known: str | None = None, progress: Callable[[int], 
             rows.append(entry)
             entry = next(entries, None)
         _check(found, block, rows)
+        told = found.entries
         last, found.blocks, found.head = block.last_entry, block.number, block.hash
         found.entries += len(rows)
         seen_known |= block.hash == known
-        if progress:
-            progress(found.entries)
+        if told // _TELL_EVERY < found.entries // _TELL_EVERY:
+            yield found
     if entry is not None:
         found.wrong(f"{1 + sum(1 for _ in entries)} entries after {last} are in no block")
     if (found.blocks, last, found.head) != head[:3]:
         found.wrong(f"the chain ends with block {found.blocks}, but its head says {head.number}")
     if not seen_known:
         found.wrong(f"the hash {known} is not in the chain: this is another ledger, or it was made anew")
-    return found
+    yield found
 
 
 def _without_head(tx: Transaction, found: Verification, known: str | None) -> Verification:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from argosy.billing.prices import tier_rates
 from argosy.billing.rating import QUANTITIES
 from argosy.billing.reports import store
 from argosy.core import NotFound
@@ -43,6 +44,8 @@ class EventLine:
     price_version: str
     discount: int
     """Percent off the unit prices."""
+    tier: int
+    """The tier whose rates the unit prices are, by the tokens of prompt above which it holds; 0 for none."""
     batch_id: str | None
     currency: str
     invoice_id: str | None
@@ -84,6 +87,6 @@ def _line(row: Any) -> EventLine:
     return EventLine(
         **{name: getattr(row, name) for name in _PLAIN},
         units={name: getattr(row, f"{name}_units") for name in QUANTITIES},
-        unit_prices={name: getattr(row, f"{name}_price") for name in QUANTITIES},
+        unit_prices={name: getattr(row, f"{name}_price") for name in QUANTITIES} | tier_rates(row.tiers, row.tier),
         amounts={name: getattr(row, f"{name}_amount") for name in QUANTITIES},
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, func, literal, select, tuple_
 
 from argosy.billing.rating import QUANTITIES
 from argosy.billing.store import unit_columns
-from argosy.billing.tables import invoice_items, price_versions, usage_events
+from argosy.billing.tables import cost_versions, invoice_items, price_versions, usage_events
 from argosy.billing.usage import TRAINING
 from argosy.runtime import Transaction
 
@@ -52,6 +52,22 @@ def sums(
     return tx.execute(statement.group_by(*groups).order_by(*groups)).all()
 
 
+def revenue_and_cost(tx: Transaction, project_ids: Sequence[str], start: int, end: int) -> Sequence[Row[Any]]:
+    """What was charged and what providers are owed for it, by model and provider. Times are unix seconds."""
+    charged = sum((_used[f"{name}_amount"] for name in QUANTITIES), start=literal(0))
+    keys = (_used.model, cost_versions.c.provider, price_versions.c.currency)
+    sums = (func.count().label("events"), func.sum(charged).label("revenue"), func.sum(_used.cost_amount).label("cost"))
+    return tx.execute(
+        select(*keys, *sums)
+        .join(price_versions, price_versions.c.id == _used.price_version)
+        .outerjoin(cost_versions, cost_versions.c.id == _used.cost_version)
+        .where(_used.project_id.in_(project_ids))
+        .where(_used.finished_us >= start * _MICRO, _used.finished_us < end * _MICRO)
+        .group_by(*keys)
+        .order_by(*keys)
+    ).all()
+
+
 def _grouping(name: str) -> ColumnElement[Any]:
     """A column, or whether the usage is a line's of a batch."""
     return _used.batch_id.is_not(None).label("batch") if name == "batch" else _used[name]
@@ -91,7 +107,14 @@ def _with_price(project_id: str) -> Select[Any]:
     units = [expression.label(f"{name}_units") for name, expression in unit_columns().items()]
     unit_prices = [price_versions.c[name].label(f"{name}_price") for name in QUANTITIES]
     return (
-        select(usage_events, price_versions.c.currency, invoice_items.c.invoice_id, *units, *unit_prices)
+        select(
+            usage_events,
+            price_versions.c.currency,
+            price_versions.c.tiers,
+            invoice_items.c.invoice_id,
+            *units,
+            *unit_prices,
+        )
         .join(price_versions, price_versions.c.id == _used.price_version)
         .outerjoin(invoice_items, invoice_items.c.usage_id == _used.id)
         .where(_used.project_id == project_id)

@@ -46,6 +46,8 @@ class _Answer:
         self.finish_reason = "length" if len(words) > self.first + limit else "stop"
         pieces = [word if i == 0 else f" {word}" for i, word in enumerate(words[: self.first + limit])]
         self.pieces = pieces[self.first :]
+        self.said = 0
+        """Words said so far."""
         self.head = {"id": "chatcmpl-echo" if chat else "cmpl-echo", "created": now(), "model": spec.name}
 
     def fault(self, pattern: str) -> int | None:
@@ -88,6 +90,7 @@ class _Answer:
             if index == cut:
                 raise ConnectionAbortedError
             await asyncio.sleep(delay_s)
+            self.said += 1
             yield _event(self.event(piece))
         yield _event(self.event(None))
         if self.include_usage:
@@ -101,7 +104,7 @@ class EchoEngine:
 
     def __init__(self, spec: EngineSpec) -> None:
         self._spec = spec
-        self._in_flight = self._served = 0
+        self._in_flight = self._served = self._read = self._said = 0
 
     async def __call__(self, scope: dict[str, Any], receive: _Receive, send: _Send) -> None:
         """Answer one request."""
@@ -112,6 +115,7 @@ class EchoEngine:
             counts = (
                 f"llamacpp:requests_processing {self._in_flight}\nllamacpp:requests_deferred 0\n"
                 f"llamacpp:requests_total {self._served}\n"
+                f"llamacpp:prompt_tokens_total {self._read}\nllamacpp:tokens_predicted_total {self._said}\n"
             )
             await _reply(send, 200, counts.encode(), b"text/plain")
         elif path in ("/apply-template", "/tokenize"):
@@ -172,11 +176,15 @@ class EchoEngine:
             await asyncio.sleep(3600)
         if (status := answer.fault(r"fault: status (\d+)")) is not None:
             return await _reply(send, status, _error(status, "server_error", "the fault that was asked for"))
-        if answer.stream:
-            return await _stream(send, receive, answer)
-        async for _ in answer.events():  # the same delays and cuts as the stream
-            pass
-        await _reply(send, 200, msgspec.json.encode(answer.whole()))
+        self._read += answer.prompt_tokens
+        try:
+            if answer.stream:
+                return await _stream(send, receive, answer)
+            async for _ in answer.events():  # the same delays and cuts as the stream
+                pass
+            await _reply(send, 200, msgspec.json.encode(answer.whole()))
+        finally:
+            self._said += answer.said
 
 
 async def _whole_body(receive: _Receive) -> bytes:

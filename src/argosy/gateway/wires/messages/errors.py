@@ -8,10 +8,12 @@ from argosy.core import (
     Internal,
     Invalid,
     NotFound,
+    OverBudget,
     RateLimited,
     TooLarge,
     Unauthenticated,
     Unavailable,
+    Unpaid,
 )
 
 _TYPES: dict[type[ArgosyError], str] = {
@@ -20,6 +22,8 @@ _TYPES: dict[type[ArgosyError], str] = {
     NotFound: "not_found_error",
     TooLarge: "request_too_large",
     RateLimited: "rate_limit_error",
+    OverBudget: "rate_limit_error",
+    Unpaid: "billing_error",
     Unavailable: "overloaded_error",
     Invalid: "invalid_request_error",
     Internal: "api_error",

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("allowed", sa.BigInteger(), nullable=False),
         sa.Column("spent", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("thresholds", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["organizations.id"], name=op.f("fk_funds_organization_id_organizations")

@@ -1,14 +1,14 @@
 """Credits that are asked for once and expire, alerts at thresholds of funds, and webhooks that tell of them
 
-Revision: 0016, after 0014.
+Revision: 0018, after 0017.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 
-revision = "0016"
-down_revision = "0014"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,47 @@
+"""The most that a request can cost: pure arithmetic over its size and the prices of whoever may answer it."""
+
+from collections.abc import Iterable
+
+from argosy.billing import Price
+from argosy.billing.prices import Tier
+from argosy.core import charge
+from argosy.gateway.requests import Request
+from argosy.gateway.routing import Offer
+
+TEMPLATE_TOKENS = 256
+"""What a chat template adds at most beyond the body's own bytes: names of roles, a default system prompt, a date."""
+IMAGE_TOKENS = 16_384
+"""What one image that is only named by its address may be read as."""
+ANSWER_TOKENS_MAX = 16_384
+"""Taken for the longest answer of a provider whose bounds are not known, where the client set none."""
+_SLACK = 2
+"""Micro-units: prompt and cached prompt are rounded each on its own."""
+
+
+def worst_charge(request: Request, offers: Iterable[tuple[Offer, Price]]) -> int:
+    """Micro-units. No tokenizer makes more tokens than there are bytes, so the body's length bounds the prompt.
+
+    No discount is counted on, and of a price with tiers the dearest: which one it will be is not known yet.
+    """
+    prompt = prompt_bound(request)
+    return max((_at(request, prompt, offer, price) for offer, price in offers), default=0)
+
+
+def prompt_bound(request: Request) -> int:
+    """Tokens that the prompt has at most, of all parts together."""
+    tools = len(request.call) if request.call else 0
+    return len(request.body) + tools + TEMPLATE_TOKENS + IMAGE_TOKENS * request.body.count(b'"image_url"')
+
+
+def answer_bound(request: Request, context_length: int) -> int:
+    """Tokens that all parts of the answer have at most, together."""
+    if not request.kind.completes:
+        return 0
+    return (request.max_tokens or context_length or ANSWER_TOKENS_MAX) * request.parts
+
+
+def _at(request: Request, prompt: int, offer: Offer, price: Price) -> int:
+    rates: list[Price | Tier] = [price, *price.tiers]
+    read = charge(prompt, max(max(each.input, each.cached_input) for each in rates))
+    written = charge(answer_bound(request, offer.route.context_length), max(each.output for each in rates))
+    return read + written + _SLACK if read or written else 0

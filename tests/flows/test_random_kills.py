@@ -1,0 +1,21 @@
+"""Twenty processes killed at random while clients are served by four API processes: the books say what clients saw.
+
+The nightly form, with three hundred, is ``python -m bench kills``.
+"""
+
+import pytest
+from bench.kills import rounds
+from tests.postgres import programs
+
+ROUNDS, KILLS = 5, 2
+SEED = 1
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_whoever_is_killed_nothing_is_lost_and_nothing_is_charged_twice(database):
+    if database == "postgresql" and programs() is None:
+        pytest.skip("PostgreSQL is not installed here: 'apt-get install postgresql' lets this test run")
+    done = list(rounds(database, ROUNDS, SEED, KILLS))
+    assert [one for one in done if one["violations"]] == []
+    assert sum(one["complete"] for one in done) > 5 * ROUNDS, "there was hardly any load"
+    assert len({name for one in done for name in one["killed"]}) >= 2
