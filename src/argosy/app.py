@@ -15,6 +15,7 @@ from argosy.api import DoorLimits, Platform, create_app, serve
 from argosy.batches import Batcher
 from argosy.billing import Journal, Poster, Shipper, post_events, recover
 from argosy.core import Settings
+from argosy.datasets.storage import StorageMeter
 from argosy.gateway import Gateway
 from argosy.gateway.cache import AnswerCache
 from argosy.gateway.capture import Capture, Sweeper
@@ -27,6 +28,7 @@ from argosy.runtime.logs import configure_logs
 from argosy.runtime.migrations import is_current, migrate
 from argosy.runtime.supervisor import HomeLock, Program, Supervisor, listen
 from argosy.serving import Reconciler, deploy
+from argosy.serving.dedicated import EngineMeter
 from argosy.tuning import DeployedEngines, Tuner, Worker
 
 _WORKER_SILENT_S = 10.0
@@ -119,6 +121,7 @@ def run_worker(settings: Settings) -> int:
     batcher = Batcher(settings, database, blobs, vault)
     reconciler = Reconciler(settings, database, blobs, vault)
     chores = {"reconciler": reconciler.run, "captures": Sweeper(database).run}
+    chores |= {"engine meter": EngineMeter(database).run, "storage meter": StorageMeter(database).run}
     Worker(database, Jobs(settings), tuner, chores, batcher).run(stop)
     database.close()
     return 0

@@ -46,6 +46,12 @@ ALLOWED = {
     "argosy.billing.store.current_prices",
     "argosy.billing.store.price_history",
     "argosy.billing.store.prices_by_id",
+    "argosy.billing.store.books_currency",
+    "argosy.billing.store.storage_price",
+    # Meters go by the clock, for all projects at once; what they bill names each one.
+    "argosy.billing.store.meter_mark",
+    "argosy.billing.store.move_meter_mark",
+    "argosy.datasets.store.stored_byte_seconds",
     # A fund is an organization's, or one of its projects' or keys'.
     "argosy.billing.funds.store.ensure_prepaid",
     "argosy.billing.funds.store.change_allowed",
@@ -74,6 +80,8 @@ ALLOWED = {
 ALLOWED_MODULES = {
     # Deployments and replicas are machinery that all projects share; only administrators command it.
     "argosy.serving.store",
+    # So is the time that engines run; each one's row says who pays.
+    "argosy.serving.dedicated.store",
 }
 """Stores that hold nothing of a single project."""
 

@@ -17,16 +17,36 @@ from argosy.billing.shipper import Shipper
 from argosy.billing.store import (
     current_prices,
     ensure_price,
+    meter_mark,
+    move_meter_mark,
     price_history,
     standing_price,
+    storage_price,
 )
-from argosy.billing.usage import Intent, UsageEvent
+from argosy.billing.usage import (
+    CHARACTERS,
+    ENGINE,
+    ENGINE_SECONDS,
+    IMAGES,
+    MEASURED,
+    STORAGE,
+    STORAGE_MIB_HOURS,
+    Intent,
+    UsageEvent,
+)
 
 __all__ = [
+    "CHARACTERS",
+    "ENGINE",
+    "ENGINE_SECONDS",
+    "IMAGES",
     "INVOICED",
+    "MEASURED",
     "QUANTITIES",
     "RECEIVABLE",
     "REVENUE",
+    "STORAGE",
+    "STORAGE_MIB_HOURS",
     "Entry",
     "Intent",
     "Journal",
@@ -43,6 +63,8 @@ __all__ = [
     "ensure_price",
     "funds",
     "list_entries",
+    "meter_mark",
+    "move_meter_mark",
     "post_events",
     "price_for",
     "price_history",
@@ -51,4 +73,5 @@ __all__ = [
     "record",
     "recover",
     "standing_price",
+    "storage_price",
 ]

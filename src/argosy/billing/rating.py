@@ -11,13 +11,15 @@ from argosy.billing.prices import Price
 from argosy.billing.usage import UsageEvent
 from argosy.core import charge
 
-QUANTITIES = ("input", "cached_input", "output", "training")
+MEASURED_QUANTITY = "measured"
+"""Stands for whichever of `argosy.billing.MEASURED` the event names; on bills and in the ledger it has that name."""
+QUANTITIES = ("input", "cached_input", "output", "training", MEASURED_QUANTITY)
 """What is counted and priced, in the order of a bill."""
 
 
-Four: TypeAlias = tuple[int, int, int, int]
+Five: TypeAlias = tuple[int, int, int, int, int]
 """One number for each of `QUANTITIES`."""
-Rated = tuple[UsageEvent, Four, int]
+Rated = tuple[UsageEvent, Five, int]
 """An event with its `amounts` and its `saved_amount`."""
 
 
@@ -26,15 +28,16 @@ def quantities(event: UsageEvent) -> dict[str, int]:
     return dict(zip(QUANTITIES, _units(event), strict=True))
 
 
-def amounts(event: UsageEvent, price: Price) -> Four:
+def amounts(event: UsageEvent, price: Price) -> Five:
     """What each of `QUANTITIES` costs, in micro-units, less the event's discount, each rounded on its own."""
-    fresh, cached, output, training = _units(event)
+    fresh, cached, output, training, measured = _units(event)
     off = event.discount
     return (
         charge(fresh, price.input, off) if fresh else 0,
         charge(cached, price.cached_input, off) if cached else 0,
         charge(output, price.output, off) if output else 0,
         charge(training, price.training, off) if training else 0,
+        charge(measured, price.of_measured(event.measured), off) if measured else 0,
     )
 
 
@@ -53,7 +56,7 @@ def rate(event: UsageEvent, price: Price) -> list[Entry]:
     return entries_of(event, amounts(event, price), price.currency)
 
 
-def entries_of(event: UsageEvent, charged: Four, currency: str) -> list[Entry]:
+def entries_of(event: UsageEvent, charged: Five, currency: str) -> list[Entry]:
     """The same of an event whose `amounts` are known."""
     if not any(charged):
         return []
@@ -61,10 +64,22 @@ def entries_of(event: UsageEvent, charged: Four, currency: str) -> list[Entry]:
     entries = [Entry(id_, RECEIVABLE, project_id, sum(charged), currency, model, "", id_)]
     for name, amount in zip(QUANTITIES, charged, strict=True):
         if amount:
+            name = quantity_name(name, event.measured)
             entries.append(Entry(id_, REVENUE, project_id, -amount, currency, model, name, id_))
     return entries
 
 
-def _units(event: UsageEvent) -> Four:
+def quantity_name(quantity: str, measured: str) -> str:
+    """What one of `QUANTITIES` is called on a bill."""
+    return measured if quantity == MEASURED_QUANTITY else quantity
+
+
+def _units(event: UsageEvent) -> Five:
     cached = min(event.cached_tokens, event.prompt_tokens)
-    return event.prompt_tokens - cached, cached, event.completion_tokens, event.training_tokens
+    return (
+        event.prompt_tokens - cached,
+        cached,
+        event.completion_tokens,
+        event.training_tokens,
+        event.measured_units,
+    )

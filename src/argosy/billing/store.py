@@ -3,17 +3,17 @@
 Invariants: a usage id is inserted once; nothing is updated.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from argosy.billing.bulk import insert_rows
-from argosy.billing.prices import Price, Tariff
+from argosy.billing.prices import Free, Price, Tariff, write_measured
 from argosy.billing.rating import QUANTITIES, Rated
-from argosy.billing.tables import price_versions, usage_events
-from argosy.billing.usage import UsageEvent
+from argosy.billing.tables import meter_marks, price_versions, usage_events
+from argosy.billing.usage import STORAGE, UsageEvent
 from argosy.core import Invalid, new_id, now
 from argosy.runtime import Transaction, bump_version, insert_once
 
@@ -24,13 +24,17 @@ _USAGE_COLUMNS = (*_SAME, _CAPPED, *(f"{name}_amount" for name in QUANTITIES), "
 _TARIFF = ("currency", "input", "cached_input", "output", "training")
 
 
-def ensure_price(tx: Transaction, model: str, tariff: Tariff) -> str:
+def ensure_price(tx: Transaction, model: str, tariff: Tariff, measured: Mapping[str, int] | None = None) -> str:
     """The id of the price version that is this tariff, made now unless the model's present price is the same.
+
+    ``measured``: micro-units per million of what is counted besides tokens, by name; None leaves these as they are.
 
     Two processes may try at once: one of them inserts, the other finds it. Raises Invalid for a second currency: one
     platform keeps its books in one.
     """
     wanted = {name: getattr(tariff, name) for name in _TARIFF}
+    if measured is not None:
+        wanted["measured"] = write_measured(measured)
     other = select(price_versions.c.currency).where(price_versions.c.currency != tariff.currency).limit(1)
     if currency := tx.execute(other).scalar():
         raise Invalid(
@@ -43,6 +47,8 @@ def ensure_price(tx: Transaction, model: str, tariff: Tariff) -> str:
         if row is not None and all(getattr(row, name) == value for name, value in wanted.items()):
             return str(row.id)
         version = 1 if row is None else row.version + 1
+        if row is not None:
+            wanted.setdefault("measured", row.measured)
         values = {"id": new_id("price_"), "model": model, "version": version, "created_at": now(), **wanted}
         made = insert_once(tx, price_versions).values(values).returning(price_versions.c.id)
         if tx.execute(made).first() is not None:
@@ -79,8 +85,8 @@ def insert_usage(tx: Transaction, rated: Sequence[Rated]) -> set[str]:
     so that two never deadlock.
     """
     rows = [
-        (*_USAGE_FIELDS(event), min(event.cached_tokens, event.prompt_tokens), *four, saved)
-        for event, four, saved in rated
+        (*_USAGE_FIELDS(event), min(event.cached_tokens, event.prompt_tokens), *five, saved)
+        for event, five, saved in rated
     ]
     return {row[0] for row in insert_rows(tx, usage_events.name, _USAGE_COLUMNS, rows, once="id")}
 
@@ -88,5 +94,31 @@ def insert_usage(tx: Transaction, rated: Sequence[Rated]) -> set[str]:
 def unit_columns() -> dict[str, Any]:
     """Units of each of `QUANTITIES` of a usage row, as expressions over `usage_events`."""
     used = usage_events.c
-    counts = (used.prompt_tokens - used.cached_tokens, used.cached_tokens, used.completion_tokens, used.training_tokens)
+    fresh = used.prompt_tokens - used.cached_tokens
+    counts = (fresh, used.cached_tokens, used.completion_tokens, used.training_tokens, used.measured_units)
     return dict(zip(QUANTITIES, counts, strict=True))
+
+
+def books_currency(tx: Transaction) -> str | None:
+    """The currency of all prices; None as long as there is none."""
+    found: str | None = tx.execute(select(price_versions.c.currency).limit(1)).scalar()
+    return found
+
+
+def storage_price(tx: Transaction) -> str | None:
+    """The id of the present price of what is stored: nothing at first. None while the books have no currency."""
+    currency = books_currency(tx)
+    return None if currency is None else standing_price(tx, STORAGE, Free(currency))
+
+
+def meter_mark(tx: Transaction, name: str) -> int | None:
+    """Up to when (microseconds) a meter that goes by the clock has counted; None if it never did."""
+    found: int | None = tx.execute(select(meter_marks.c.until_us).where(meter_marks.c.name == name)).scalar()
+    return found
+
+
+def move_meter_mark(tx: Transaction, name: str, until_us: int) -> None:
+    """It has counted up to there; never back."""
+    tx.execute(insert_once(tx, meter_marks).values(name=name, until_us=until_us))
+    behind = (meter_marks.c.name == name) & (meter_marks.c.until_us < until_us)
+    tx.execute(update(meter_marks).where(behind).values(until_us=until_us))

@@ -253,6 +253,7 @@ def _intent(request: Request, caller: Caller, request_id: str, offer: Offer, rou
         route=route,
         discount=caller.discount,
         batch_id=caller.batch_id,
+        tags=request.tags,
     )
 
 

@@ -52,10 +52,14 @@ class Offer:
     """Who answers, by name: what health is kept of."""
     identity: str = ""
     """All that decides its answers and their price: two offers with the same one give the same."""
+    target: str = field(init=False)
+    """The name of the deployment or the provider behind it."""
     ready: bool = field(init=False)
     """Whether a replica answers for it now; otherwise it is worth waiting for one."""
 
     def __post_init__(self) -> None:
+        provider = self.route.provider
+        object.__setattr__(self, "target", provider.name if provider else self.route.base_model)
         object.__setattr__(self, "ready", bool(self.route.url))
 
 
@@ -89,7 +93,7 @@ def expected(tx: Transaction) -> list[Route]:
             continue
         base = Route(
             model=deployment.model,
-            project_id=None,
+            project_id=deployment.dedicated_to,
             base_model=deployment.model,
             url="",
             adapter_index=None,
@@ -101,7 +105,8 @@ def expected(tx: Transaction) -> list[Route]:
             revision=revision_of(deployment.id, deployment.version, fits.get((deployment.id, deployment.version))),
         )
         left_out = deployment.detail.get("left_out", {})
-        adapters = [version for version in adapters_of(tx, deployment.model) if version.name not in left_out]
+        known = [version for version in adapters_of(tx, deployment.model) if version.name not in left_out]
+        adapters = [each for each in known if deployment.dedicated_to in (None, each.project_id)]
         found.append(base)
         for each in adapters:
             revision = f"{base.revision} {each.digest}"

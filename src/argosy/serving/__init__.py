@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         list_deployments,
         list_replicas,
         list_versions,
+        no_such_deployment,
         roll_back,
         stop_deployment,
     )
@@ -51,6 +52,7 @@ __all__ = [
     "list_replicas",
     "list_versions",
     "modality_of",
+    "no_such_deployment",
     "ready_file",
     "require_room",
     "revision_of",

@@ -1,5 +1,6 @@
 """Asking for a model to be served, with every mistake told before anything starts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,8 @@ def deploy(
     idle_unload_s: int | None = None,
     replicas: int | None = None,
     quantisation: str | None = None,
+    measured: Mapping[str, int] | None = None,
+    dedicated_to: str | None = None,
 ) -> Deployment:
     """Ask for ``model`` to be served; harmless to repeat, and the way to retry after a failure.
 
@@ -56,6 +59,8 @@ def deploy(
 
     After ``idle_unload_s`` seconds without a request its engine is unloaded, and loaded again by the next one; 0 is
     never, None leaves it as it was.
+    ``dedicated_to`` is the one project that may use it and pays for its engines' time; empty is every project, None
+    leaves it as it was. ``measured`` goes with ``prices``: what is counted besides tokens.
     Without ``engine``, models with a card run on llama.cpp, or at the provider that the card names; the name ``echo``
     needs no card, and neither does any name on the echo engine or with ``provided``. ``prices`` become the model's;
     without any, the price that it has stays, or else that on the card begins. Raises Invalid (no such engine
@@ -69,7 +74,13 @@ def deploy(
     if provided:
         _check_name(model)
         find_provider(tx, provided.provider)
-        _set_price(tx, model, prices, _list_prices(known))
+        if dedicated_to:
+            raise Invalid(
+                f"'{model}' is answered for by a provider: there is no engine that could be one project's alone.",
+                code="no_engine_to_dedicate",
+                param="dedicated_to",
+            )
+        _set_price(tx, model, prices, _list_prices(known), measured)
         spec = Spec(PROVIDER, None, provided.provider, provided.model)
         return want_deployment(tx, project_id, model, spec, idle_unload_s, replicas)
     engine = engine or (_ECHO if model == _ECHO else "llama_cpp")
@@ -81,12 +92,12 @@ def deploy(
         )
     if engine == _ECHO:
         _check_name(model)
-        _set_price(tx, model, prices, FREE)
+        _set_price(tx, model, prices, FREE, measured)
     else:
         wanted = _check_card(tx, project_id, card(model))
         quantisation = _form(tx, wanted, quantisation)
-        _set_price(tx, model, prices, wanted.own_prices)
-    return want_deployment(tx, project_id, model, Spec(engine, quantisation), idle_unload_s, replicas)
+        _set_price(tx, model, prices, wanted.own_prices, measured)
+    return want_deployment(tx, project_id, model, Spec(engine, quantisation), idle_unload_s, replicas, dedicated_to)
 
 
 def served_file(tx: Transaction, model: str) -> Path | None:
@@ -140,9 +151,11 @@ def _refuse_alias(tx: Transaction, project_id: str, name: str) -> None:
             )
 
 
-def _set_price(tx: Transaction, model: str, given: Prices | None, default: Prices | None) -> None:
+def _set_price(
+    tx: Transaction, model: str, given: Prices | None, default: Prices | None, measured: Mapping[str, int] | None
+) -> None:
     if given:
-        ensure_price(tx, model, given)
+        ensure_price(tx, model, given, measured)
     elif default:
         standing_price(tx, model, default)
     elif model not in current_prices(tx):

@@ -3,6 +3,7 @@
 Amounts are integers in micro-units (millionths of the currency's unit), prices micro-units per million tokens.
 """
 
+import json
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -10,6 +11,8 @@ from fastapi import APIRouter, Query, Request
 from argosy.api.billing_scope import flush_usage, visible_project
 from argosy.api.context import BillingCaller, PlatformParts, identify
 from argosy.billing import QUANTITIES, REVENUE, Price, balances, current_prices, list_entries, price_history
+from argosy.billing.prices import read_measured
+from argosy.billing.rating import MEASURED_QUANTITY, quantity_name
 from argosy.billing.reports import EventFilter, EventLine, get_event, list_events
 
 router = APIRouter(tags=["billing"])
@@ -93,7 +96,8 @@ def _price(price: Price) -> dict[str, Any]:
         "model": price.model,
         "version": price.version,
         "currency": price.currency,
-        **{name: getattr(price, name) for name in QUANTITIES},
+        **{name: getattr(price, name) for name in QUANTITIES if name != MEASURED_QUANTITY},
+        "measured": read_measured(price.measured),
         "created_at": price.created_at,
     }
 
@@ -111,12 +115,18 @@ def _event(line: EventLine) -> dict[str, Any]:
         "estimated": line.estimated,
         "route": line.route or None,
         "attempts": line.attempts,
+        "target": line.target or None,
+        "model_version": line.model_version or None,
+        "metadata": json.loads(line.tags) if line.tags else {},
         "started_us": line.started_us,
         "finished_us": line.finished_us,
+        "latency_us": max(0, line.finished_us - line.started_us),
+        "time_to_first_token_us": line.first_token_us or None,
         "usage": {
             "prompt_tokens": line.units["input"] + line.units["cached_input"],
             "cached_tokens": line.units["cached_input"],
             "completion_tokens": line.units["output"],
+            "reasoning_tokens": line.reasoning_tokens,
             "training_tokens": line.units["training"],
             "saved_prompt_tokens": line.saved_prompt_tokens,
             "saved_completion_tokens": line.saved_completion_tokens,
@@ -127,7 +137,7 @@ def _event(line: EventLine) -> dict[str, Any]:
         "currency": line.currency,
         "quantities": [
             {
-                "quantity": name,
+                "quantity": quantity_name(name, line.measured),
                 "units": line.units[name],
                 "unit_price": line.unit_prices[name],
                 "amount": line.amounts[name],

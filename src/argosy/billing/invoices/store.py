@@ -67,15 +67,17 @@ def claim_events(tx: Transaction, project_id: str, invoice_id: str, start: int, 
 
 
 def claimed_totals(tx: Transaction, project_id: str, invoice_id: str) -> Sequence[Row[Any]]:
-    """Units and amounts of the claimed events by model, price version and discount, with the unit prices."""
+    """Units and amounts of the claimed events by model, price version, discount and what was measured, with the unit
+    prices.
+    """
     used = usage_events.c
     sums = [func.sum(units).label(f"{name}_units") for name, units in unit_columns().items()]
     sums += [func.sum(used[f"{name}_amount"]).label(f"{name}_amount") for name in QUANTITIES]
     unit_prices = [price_versions.c[name].label(f"{name}_price") for name in QUANTITIES]
-    pinned = (used.model, used.price_version, used.discount)
+    pinned = (used.model, used.price_version, used.discount, used.measured)
     keys = [*pinned, price_versions.c.currency, *(price_versions.c[name] for name in QUANTITIES)]
     return tx.execute(
-        select(used.model, used.price_version, used.discount, price_versions.c.currency, *unit_prices, *sums)
+        select(*pinned, price_versions.c.currency, *unit_prices, *sums)
         .join(invoice_items, invoice_items.c.usage_id == used.id)
         .join(price_versions, price_versions.c.id == used.price_version)
         .where(invoice_items.c.invoice_id == invoice_id, used.project_id == project_id)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from argosy.billing.rating import QUANTITIES
+from argosy.billing.prices import read_measured
+from argosy.billing.rating import MEASURED_QUANTITY, QUANTITIES
 from argosy.billing.reports import store
 from argosy.core import NotFound
 from argosy.runtime import Transaction
@@ -44,6 +45,13 @@ class EventLine:
     discount: int
     """Percent off the unit prices."""
     batch_id: str | None
+    target: str
+    model_version: str
+    first_token_us: int
+    reasoning_tokens: int
+    tags: str
+    """The caller's ``metadata``, as JSON; empty without."""
+    measured: str
     currency: str
     invoice_id: str | None
     units: Mapping[str, int]
@@ -84,6 +92,11 @@ def _line(row: Any) -> EventLine:
     return EventLine(
         **{name: getattr(row, name) for name in _PLAIN},
         units={name: getattr(row, f"{name}_units") for name in QUANTITIES},
-        unit_prices={name: getattr(row, f"{name}_price") for name in QUANTITIES},
+        unit_prices={name: _unit_price(row, name) for name in QUANTITIES},
         amounts={name: getattr(row, f"{name}_amount") for name in QUANTITIES},
     )
+
+
+def _unit_price(row: Any, quantity: str) -> int:
+    price = getattr(row, f"{quantity}_price")
+    return read_measured(price).get(row.measured, 0) if quantity == MEASURED_QUANTITY else price

@@ -88,7 +88,8 @@ def select_event(tx: Transaction, project_id: str, event_id: str) -> Row[Any] | 
 
 def _with_price(project_id: str) -> Select[Any]:
     """The project's events with their prices, their invoices if any, and units by quantity."""
-    units = [expression.label(f"{name}_units") for name, expression in unit_columns().items()]
+    counted = {f"{name}_units": expression for name, expression in unit_columns().items()}
+    units = [expression.label(name) for name, expression in counted.items() if name not in _used]
     unit_prices = [price_versions.c[name].label(f"{name}_price") for name in QUANTITIES]
     return (
         select(usage_events, price_versions.c.currency, invoice_items.c.invoice_id, *units, *unit_prices)
