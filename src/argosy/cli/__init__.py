@@ -19,6 +19,7 @@ from argosy.cli import (
     keys,
     licences,
     limits,
+    meters,
     models,
     money,
     platform,
@@ -67,6 +68,7 @@ app.add_typer(cache.app, name="cache")
 app.add_typer(capture.app, name="capture")
 app.add_typer(hub_tokens.app, name="hub-token")
 app.add_typer(limits.app, name="limits")
+app.add_typer(meters.app, name="meters")
 app.add_typer(capacity.app, name="capacity")
 app.add_typer(capacity.waitlist, name="waitlist")
 
