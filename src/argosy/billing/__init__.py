@@ -24,10 +24,8 @@ from argosy.billing.store import (
     storage_price,
 )
 from argosy.billing.usage import (
-    CHARACTERS,
     ENGINE,
     ENGINE_SECONDS,
-    IMAGES,
     MEASURED,
     STORAGE,
     STORAGE_MIB_HOURS,
@@ -36,10 +34,8 @@ from argosy.billing.usage import (
 )
 
 __all__ = [
-    "CHARACTERS",
     "ENGINE",
     "ENGINE_SECONDS",
-    "IMAGES",
     "INVOICED",
     "MEASURED",
     "QUANTITIES",

@@ -14,10 +14,10 @@ ENGINE, STORAGE = "engine", "storage"
 """The kinds of what is metered by the clock: engines that stand ready for one project, and what is stored."""
 NOT_REQUESTS = (TRAINING, ENGINE, STORAGE)
 """Kinds of usage that no request made."""
-ENGINE_SECONDS, STORAGE_MIB_HOURS, IMAGES, CHARACTERS = "engine_seconds", "storage_mib_hours", "images", "characters"
-MEASURED = (ENGINE_SECONDS, STORAGE_MIB_HOURS, IMAGES, CHARACTERS)
-"""What is counted besides tokens: seconds that an engine ran, mebibytes (2**20 bytes) stored for an hour, pictures
-passed to a provider, and characters of question and answer. A price is micro-units per million of them."""
+ENGINE_SECONDS, STORAGE_MIB_HOURS = "engine_seconds", "storage_mib_hours"
+MEASURED = (ENGINE_SECONDS, STORAGE_MIB_HOURS)
+"""What is counted besides tokens: seconds that an engine ran, and mebibytes (2**20 bytes) stored for an hour. A price is
+micro-units per million of them."""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="intent"):

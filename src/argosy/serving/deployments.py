@@ -73,13 +73,13 @@ def deploy(
         provided = _as_on_card(known)
     if provided:
         _check_name(model)
-        find_provider(tx, provided.provider)
         if dedicated_to:
             raise Invalid(
                 f"'{model}' is answered for by a provider: there is no engine that could be one project's alone.",
                 code="no_engine_to_dedicate",
                 param="dedicated_to",
             )
+        find_provider(tx, provided.provider)
         _set_price(tx, model, prices, _list_prices(known), measured)
         spec = Spec(PROVIDER, None, provided.provider, provided.model)
         return want_deployment(tx, project_id, model, spec, idle_unload_s, replicas)

@@ -30,9 +30,7 @@ class NewPrices(BaseModel):
     cached_input: int | None = Field(default=None, ge=0)
     """Left out, the same as ``input``."""
     training: int = Field(default=0, ge=0)
-    measured: dict[Literal["engine_seconds", "images", "characters"], Annotated[int, Field(ge=0, le=10**15)]] | None = (
-        None
-    )
+    measured: dict[Literal["engine_seconds"], Annotated[int, Field(ge=0, le=10**15)]] | None = None
     """Per million of what is counted besides tokens; left out, as it was."""
 
     def of_measured(self) -> dict[str, int] | None:

@@ -13,12 +13,10 @@ from argosy.runtime import Transaction
 
 router = APIRouter(prefix="/v1/meters", tags=["billing"])
 
-Meter = Literal["engine_seconds", "storage_mib_hours", "images", "characters"]
+Meter = Literal["engine_seconds", "storage_mib_hours"]
 _SAYS = {
     billing.ENGINE_SECONDS: "Seconds that an engine runs which is dedicated to one project, called or not.",
     billing.STORAGE_MIB_HOURS: "Mebibytes (2**20 bytes) of files times hours, each hour rounded up to a whole one.",
-    billing.IMAGES: "Pictures in a request's messages, each counted once.",
-    billing.CHARACTERS: "Characters (code points) of a request's texts and of its answer's.",
 }
 
 

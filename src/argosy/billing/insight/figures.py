@@ -1,8 +1,7 @@
 """Cost figures of some usage: in all, for a thousand answers, for 60,000 characters. Pure, and integers throughout.
 
-Characters are counted where a price asks for that. Elsewhere they are derived from tokens: so many characters for each,
-1.6 unless the reader says otherwise, which is what Chinese takes with the tokenizers of today; English has about four,
-so that its true cost for 60,000 characters is lower. A figure says whether any of it was derived.
+Characters are derived from tokens: so many for each, 1.6 unless the reader says otherwise, which is about what Chinese
+takes with the tokenizers of today. English has about four, so that its true cost for 60,000 characters is lower.
 """
 
 from collections.abc import Iterable
@@ -35,9 +34,7 @@ class Figures:
     """What kept answers saved."""
     saved_tokens: int
     characters: int
-    """Of questions and answers."""
-    characters_derived: bool
-    """Whether any of them were derived from tokens."""
+    """Of questions and answers, derived from their tokens."""
     request_cost: int
     """What requests cost, without training, storage and the time of engines: what the last two are about."""
     cost_per_60k_characters: int | None
@@ -48,8 +45,7 @@ def figures_of(found: Iterable[Totals], requests: Iterable[Totals], per_token: i
     """``found``: all usage; ``requests``: that of requests alone; ``per_token``: hundredths of a character."""
     everything, asked = list(found), list(requests)
     request_cost = sum(totals.cost for totals in asked)
-    derived = sum(totals.uncounted_tokens for totals in asked)
-    characters = sum(totals.characters for totals in asked) + derived * per_token // _PERCENT
+    characters = sum(totals.request_tokens for totals in asked) * per_token // _PERCENT
     answered = sum(totals.answered for totals in asked)
     return Figures(
         cost=sum(totals.cost for totals in everything),
@@ -62,7 +58,6 @@ def figures_of(found: Iterable[Totals], requests: Iterable[Totals], per_token: i
         saved=sum(totals.saved["amount"] for totals in everything),
         saved_tokens=sum(totals.saved["prompt_tokens"] + totals.saved["completion_tokens"] for totals in everything),
         characters=characters,
-        characters_derived=derived > 0,
         request_cost=request_cost,
         cost_per_60k_characters=_divided(request_cost * CHARACTERS, characters),
         cost_per_thousand_answers=_divided(request_cost * _THOUSAND, answered),

@@ -25,8 +25,6 @@ _LABELS = {
         "training": "Training",
         "engine_seconds": "Engine, seconds",
         "storage_mib_hours": "Storage, MiB-hours",
-        "images": "Images",
-        "characters": "Characters",
         "note": "{count} requests and jobs. Each one's amount is rounded to a millionth on its own; the lines are "
         "their sums, so anyone can add this bill up again from the usage events.",
     },
@@ -48,8 +46,6 @@ _LABELS = {
         "training": "训练",
         "engine_seconds": "引擎运行（秒）",
         "storage_mib_hours": "存储（MiB·小时）",
-        "images": "图片",
-        "characters": "字符",
         "note": "共 {count} 次请求与任务。每一笔金额各自四舍五入到百万分之一，各行为其总和，"
         "因此任何人都能用用量明细重新核算这张账单。",
     },

@@ -17,7 +17,7 @@ what was counted besides tokens.
 """
 
 
-_TOLD = ("requests", "answered", "reasoning_tokens", "characters", "uncounted_tokens")
+_TOLD = ("requests", "answered", "reasoning_tokens", "request_tokens")
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,8 @@ class Totals:
     answered: int = 0
     """Those of them that got their whole answer."""
     reasoning_tokens: int = 0
-    characters: int = 0
-    """Of questions and answers, where they were counted."""
-    uncounted_tokens: int = 0
-    """Of questions and answers whose characters were not counted."""
+    request_tokens: int = 0
+    """Of the requests, prompts and answers together."""
 
     @property
     def cost(self) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from argosy.billing.rating import QUANTITIES
 from argosy.billing.store import unit_columns
 from argosy.billing.tables import invoice_items, price_versions, usage_events
-from argosy.billing.usage import CHARACTERS, NOT_REQUESTS
+from argosy.billing.usage import NOT_REQUESTS
 from argosy.runtime import Transaction
 
 if TYPE_CHECKING:
@@ -84,13 +84,11 @@ def _tag(tx: Transaction, name: str) -> ColumnElement[Any]:
 def _told() -> dict[str, ColumnElement[Any]]:
     """What is counted of requests besides what is billed, by its name on `Totals`."""
     asked, tokens = _used.kind.not_in(NOT_REQUESTS), _used.prompt_tokens + _used.completion_tokens
-    by_character = _used.measured == CHARACTERS
     return {
         "requests": case((asked, 1), else_=0),
         "answered": case((asked & _used.outcome.in_(ANSWERED), 1), else_=0),
         "reasoning_tokens": _used.reasoning_tokens,
-        "characters": case((by_character, _used.measured_units), else_=0),
-        "uncounted_tokens": case((asked & ~by_character, tokens), else_=0),
+        "request_tokens": case((asked, tokens), else_=0),
     }
 
 
