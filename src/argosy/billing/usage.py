@@ -16,8 +16,8 @@ NOT_REQUESTS = (TRAINING, ENGINE, STORAGE)
 """Kinds of usage that no request made."""
 ENGINE_SECONDS, STORAGE_MIB_HOURS = "engine_seconds", "storage_mib_hours"
 MEASURED = (ENGINE_SECONDS, STORAGE_MIB_HOURS)
-"""What is counted besides tokens: seconds that an engine ran, and mebibytes (2**20 bytes) stored for an hour. A price is
-micro-units per million of them."""
+"""What is counted besides tokens: seconds that an engine ran, and mebibytes (2**20 bytes) stored for an hour. A price
+is micro-units per million of them."""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="intent"):

@@ -61,11 +61,8 @@ def _row(row: dict[str, Any], by: str, name: str | None) -> dict[str, Any]:
 def _explain(found: dict[str, Any]) -> None:
     total = found["total"]
     if found["currency"]:
-        taken = f", taken to be {found['characters_per_token_percent'] / 100:g} a token"
-        derived = taken if total["characters_derived"] else ""
-        print(
-            f"{found['currency'].upper()}; /1000: for a thousand whole answers; /60k: for 60,000 characters{derived}."
-        )
+        per_token = f"{found['characters_per_token_percent'] / 100:g} to a token"
+        print(f"{found['currency'].upper()}; /1000: a thousand whole answers; /60k: 60,000 characters, {per_token}.")
     if total["saved_tokens"] or total["saved"]["micro"]:
         print(f"Kept answers saved {total['saved_tokens']} tokens and {_money(total['saved'])}.")
 

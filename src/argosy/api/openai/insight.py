@@ -25,7 +25,7 @@ PerToken = Annotated[
     Query(
         ge=10,
         le=1000,
-        description="Hundredths of a character that a token is taken to have where characters were not counted.",
+        description="Hundredths of a character that a token is taken to have.",
     ),
 ]
 

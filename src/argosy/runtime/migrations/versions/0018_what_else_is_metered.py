@@ -1,4 +1,4 @@
-"""What else is metered: engines' time, storage, images, characters
+"""What else is metered: engines' time and storage
 
 Revision: 0018, after 0014.
 """
