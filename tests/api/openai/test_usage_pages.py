@@ -3,7 +3,7 @@
 import openai
 import pytest
 from starlette.testclient import TestClient
-from tests.api.platform.test_billing import Books, books  # noqa: F401
+from tests.api.platform.test_billing import Books, books
 
 from argosy.api.openai import insight
 from argosy.core import now
