@@ -4,7 +4,7 @@ A journal that survives `kill -9` takes usage events in; `record` posts each one
 it started, to a double-entry ledger in integer micro-units; `invoices` closes periods.
 """
 
-from argosy.billing import funds
+from argosy.billing import funds, invoices
 from argosy.billing.journal import Journal
 from argosy.billing.ledger import INVOICED, RECEIVABLE, REVENUE, Entry, balance, balances, list_entries
 from argosy.billing.meter import record
@@ -42,6 +42,7 @@ __all__ = [
     "current_prices",
     "ensure_price",
     "funds",
+    "invoices",
     "list_entries",
     "post_events",
     "price_for",

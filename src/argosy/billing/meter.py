@@ -19,7 +19,7 @@ def record(tx: Transaction, events: Sequence[UsageEvent]) -> int:
     unique = {event.id: event for event in reversed(events)}  # of two with one id, the first counts
     prices = store.prices_by_id(tx, {event.price_version for event in unique.values()})
     rated = [_rated(event, _price(prices, event)) for _, event in sorted(unique.items())]
-    new = store.insert_usage(tx, rated)
+    new = store.insert_usage(tx, rated, store.next_posting(tx))
     ledger.post(
         tx,
         [

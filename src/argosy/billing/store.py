@@ -1,18 +1,18 @@
 """SQL of prices and usage.
 
-Invariants: a usage id is inserted once; nothing is updated.
+Invariants: a usage id is inserted once; nothing is updated, save the counter of postings.
 """
 
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from argosy.billing.bulk import insert_rows
 from argosy.billing.prices import Price, Tariff
 from argosy.billing.rating import QUANTITIES, Rated
-from argosy.billing.tables import price_versions, usage_events
+from argosy.billing.tables import price_versions, usage_events, usage_postings
 from argosy.billing.usage import UsageEvent
 from argosy.core import Invalid, new_id, now
 from argosy.runtime import Transaction, bump_version, insert_once
@@ -20,7 +20,7 @@ from argosy.runtime import Transaction, bump_version, insert_once
 _CAPPED = "cached_tokens"
 _SAME = tuple(name for name in UsageEvent.__struct_fields__ if name != _CAPPED)
 _USAGE_FIELDS = attrgetter(*_SAME)
-_USAGE_COLUMNS = (*_SAME, _CAPPED, *(f"{name}_amount" for name in QUANTITIES), "saved_amount")
+_USAGE_COLUMNS = (*_SAME, _CAPPED, *(f"{name}_amount" for name in QUANTITIES), "saved_amount", "posted")
 _TARIFF = ("currency", "input", "cached_input", "output", "training")
 
 
@@ -74,12 +74,29 @@ def prices_by_id(tx: Transaction, ids: set[str]) -> dict[str, Price]:
     return {row.id: Price(**row._mapping) for row in rows}
 
 
-def insert_usage(tx: Transaction, rated: Sequence[Rated]) -> set[str]:
+def next_posting(tx: Transaction) -> int:
+    """The number of this posting of usage. Others who post wait until it is over, so that numbers are committed in
+    their order: whoever reads one with `last_posting` sees all usage of the postings up to it, and none comes later.
+    """
+    count = update(usage_postings).where(usage_postings.c.id == 1).values(last=usage_postings.c.last + 1)
+    number = tx.execute(count.returning(usage_postings.c.last)).scalar()
+    if number is None:
+        tx.execute(insert_once(tx, usage_postings).values(id=1, last=0))
+        number = tx.execute(count.returning(usage_postings.c.last)).scalar_one()
+    return int(number)
+
+
+def last_posting(tx: Transaction) -> int:
+    """The number of the last posting of usage that is over; 0 before the first."""
+    return tx.execute(select(usage_postings.c.last)).scalar() or 0
+
+
+def insert_usage(tx: Transaction, rated: Sequence[Rated], posting: int) -> set[str]:
     """Insert the usage rows, each with its amounts, whose id is new; returns the ids that were. Give them sorted by id,
     so that two never deadlock.
     """
     rows = [
-        (*_USAGE_FIELDS(event), min(event.cached_tokens, event.prompt_tokens), *four, saved)
+        (*_USAGE_FIELDS(event), min(event.cached_tokens, event.prompt_tokens), *four, saved, posting)
         for event, four, saved in rated
     ]
     return {row[0] for row in insert_rows(tx, usage_events.name, _USAGE_COLUMNS, rows, once="id")}

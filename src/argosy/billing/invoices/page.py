@@ -3,7 +3,7 @@
 import time
 from html import escape
 
-from argosy.billing.invoices.closing import Invoice, InvoiceLine
+from argosy.billing.invoices.records import Invoice, InvoiceLine
 from argosy.core import format_money
 
 _LABELS = {
