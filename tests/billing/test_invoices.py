@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from argosy import billing
 from argosy.billing import INVOICED, RECEIVABLE, REVENUE, invoices
+from argosy.billing.credits import NewCredit, add_credit
 from argosy.billing.ledger import store as ledger_store
 from argosy.billing.reports import EventFilter, list_events
 from argosy.core import Conflict, Invalid, NotFound, now
+from argosy.identity import bootstrap, organization_of
 from argosy.runtime import Database
 
 from .conftest import Card, Meter
@@ -180,3 +182,19 @@ def test_a_kept_answer_is_on_the_invoice_and_costs_nothing(database: Database, m
         [second, first] = list_events(tx, "proj_a", EventFilter())
         assert (first.total, first.saved_prompt_tokens, first.saved_completion_tokens) == (0, 900, 40)
         assert (second.total, second.units["input"]) == (15, 100)
+
+
+def test_what_credits_paid_is_not_owed_again(database: Database, meter: Meter) -> None:
+    with database.write() as tx:
+        project = bootstrap(tx).project_id
+        organization = organization_of(tx, project).id
+        new = NewCredit(kind="grant", amount=100, currency="USD", scope="organization", subject=organization)
+        fund = add_credit(tx, organization, new).fund_id
+        paid = meter.event("req_1", project=project, at=100, prompt_tokens=1_000, fund=fund)
+        owed = meter.event("req_2", project=project, at=101, prompt_tokens=2_000)
+        assert billing.record(tx, [paid, owed]) == 2
+        invoice = invoices.close(tx, project)
+        assert (invoice.total, invoice.covered, invoice.due) == (450, 100, 350)
+        assert invoices.get_invoice(tx, project, invoice.id) == invoice
+        found = billing.balances(tx, project)
+    assert (found[RECEIVABLE], found[INVOICED], found[REVENUE]) == (0, 350, -450)

@@ -90,6 +90,8 @@ def _wire(invoice: Invoice) -> dict[str, Any]:
         "currency": invoice.currency,
         "total": invoice.total,
         "total_text": format_money(invoice.total, invoice.currency),
+        "covered": invoice.covered,
+        "due": invoice.due,
         "event_count": invoice.event_count,
         "created_at": invoice.created_at,
         "lines": [_line(line) for line in invoice.lines],

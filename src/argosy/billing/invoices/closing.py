@@ -1,11 +1,11 @@
 """Invoices: a closed period of a project, added up.
 
-Invariants: an event is on one invoice at most; an invoice's total is the sum of its lines, of its events' amounts, and
-of what its ledger transaction moves from `receivable` to `invoiced`; invoices are never changed; numbers of a project
-have no gaps. An event that arrives after its period was closed is on the next invoice.
+Invariants: an event is on one invoice at most; an invoice's total is the sum of its lines and of its events' amounts,
+and less what credits have paid it is what its ledger transaction moves from `receivable` to `invoiced`; invoices are
+never changed; numbers of a project have no gaps. An event that arrives after its period was closed is on the next one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from argosy.billing import ledger
 from argosy.billing.invoices import store
@@ -50,6 +50,13 @@ class Invoice:
     event_count: int
     created_at: int
     lines: tuple[InvoiceLine, ...]
+    covered: int = 0
+    """What of the total was paid by credits and ahead, in micro-units."""
+
+    @property
+    def due(self) -> int:
+        """What is left to pay, in micro-units."""
+        return self.total - self.covered
 
 
 def close(tx: Transaction, project_id: str, period_start: int | None = None, period_end: int | None = None) -> Invoice:
@@ -71,6 +78,7 @@ def close(tx: Transaction, project_id: str, period_start: int | None = None, per
         raise _nothing()
     total = sum(line.amount for line in lines)
     invoice = Invoice(id_, project_id, number, start, end, currency, total, event_count, now(), tuple(lines))
+    invoice = replace(invoice, covered=store.covered(tx, project_id, id_))
     store.insert_invoice(tx, invoice)
     _post(tx, invoice)
     return invoice
@@ -135,14 +143,14 @@ def _lines(tx: Transaction, project_id: str, invoice_id: str) -> tuple[list[Invo
 
 def _post(tx: Transaction, invoice: Invoice) -> None:
     """What was owed without an invoice is now owed by this one."""
-    moves = ((INVOICED, invoice.total), (RECEIVABLE, -invoice.total))
+    moves = ((INVOICED, invoice.due), (RECEIVABLE, -invoice.due))
     entries = [Entry(invoice.id, account, invoice.project_id, amount, invoice.currency) for account, amount in moves]
-    ledger.post(tx, entries if invoice.total else [])
+    ledger.post(tx, entries if invoice.due else [])
 
 
 def _with_lines(tx: Transaction, row: store.InvoiceRow) -> Invoice:
     lines = tuple(InvoiceLine(**line._mapping) for line in store.select_lines(tx, row.project_id, row.id))
-    return Invoice(**row._mapping, lines=lines)
+    return Invoice(**row._mapping, lines=lines, covered=store.covered(tx, row.project_id, row.id))
 
 
 def _nothing() -> Conflict:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Row, exists, func, insert, literal, or_, select, update
 
+from argosy.billing.ledger import CREDITS, PREPAID
 from argosy.billing.rating import QUANTITIES
 from argosy.billing.store import unit_columns
 from argosy.billing.tables import (
@@ -14,6 +15,7 @@ from argosy.billing.tables import (
     invoice_lines,
     invoice_series,
     invoices,
+    ledger_entries,
     price_versions,
     usage_events,
 )
@@ -115,6 +117,17 @@ def select_invoices(
         before = select(invoices.c.number).where(invoices.c.project_id == project_id, invoices.c.id == after)
         statement = statement.where(invoices.c.number < before.scalar_subquery())
     return tx.execute(statement.order_by(invoices.c.number.desc()).limit(limit)).all()
+
+
+def covered(tx: Transaction, project_id: str, invoice_id: str) -> int:
+    """What credits and money that was paid ahead have paid of an invoice's usage, in micro-units."""
+    paid = (ledger_entries.c.project_id == project_id) & ledger_entries.c.account.in_((CREDITS, PREPAID))
+    total = (
+        select(func.coalesce(func.sum(ledger_entries.c.amount), 0))
+        .join(invoice_items, invoice_items.c.usage_id == ledger_entries.c.usage_id)
+        .where(paid, invoice_items.c.invoice_id == invoice_id)
+    )
+    return int(tx.execute(total).scalar_one())
 
 
 def select_lines(tx: Transaction, project_id: str, invoice_id: str) -> Sequence[Row[Any]]:
