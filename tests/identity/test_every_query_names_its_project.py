@@ -127,7 +127,6 @@ ALLOWED = {
     "argosy.billing.reconciliation.store.replace_reconciliations",
     "argosy.billing.reconciliation.store.select_reconciliations",
     "argosy.billing.reconciliation.store.sum_of_differences",
-    "argosy.billing.reconciliation.store.books_currency",
     # Engines and providers serve all projects.
     "argosy.billing.reconciliation.store.put_engine_count",
     "argosy.billing.reconciliation.store.select_engine_counts",

@@ -44,7 +44,7 @@ class GatewayMetrics(Collector):
         yield CounterMetricFamily("argosy_resumed_answers", "Cut answers carried on.", value=status.resumed)
         yield from _circuits(status.targets)
         yield _queue(gateway.admission)
-        refusals = gateway.admission.refusals + gateway.limits.refusals
+        refusals = gateway.admission.refusals + gateway.limits.refusals + gateway.purses.refusals
         yield _counter("refusals", "Requests that were sent away, by reason.", ["reason"], refusals.items())
         if gateway.cache is not None:
             yield from _cache(gateway.cache)

@@ -190,7 +190,7 @@ class Gateway:
         if units := await self.limits.reserve(caller, call.request):
             call.meter.used = units.settle
         try:
-            money = await self.purses.reserve(caller, call.plan.models[0], lambda: self._worst(call, caller))
+            money = await self.purses.reserve(caller, call.plan.models[0], lambda: self._worst(call))
         except BaseException:
             if units:
                 units.settle(0, False)
@@ -199,8 +199,8 @@ class Gateway:
             call.meter.hold(money, self._table.price)
         return call
 
-    def _worst(self, call: Call, caller: Caller) -> int:
-        offers = (offer for model in call.plan.models for offer in self._table.offers(caller.project_id, model))
+    def _worst(self, call: Call) -> int:
+        offers = (offer for model in call.plan.models for offer in self._table.offers(call.project_id, model))
         return worst_charge(call.request, ((one, self._table.price(one.price_version)) for one in offers))
 
     async def _known(self, request: Request, caller: Caller, request_id: str, served: Served) -> Call:

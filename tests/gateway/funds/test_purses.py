@@ -314,3 +314,17 @@ def test_one_that_did_not_look_for_a_while_knows_nothing(tmp_path: Path) -> None
         clock[0] = float(second)
         observer.look(house.database)
     assert house.fund(fund).held >= 700
+
+
+async def test_a_budget_that_becomes_soft_gets_back_what_was_leased_of_it(house: House) -> None:
+    fund = house.budget(100_000)
+    for _ in range(50):
+        await house.ask(0, 10, 1)
+    await asyncio.to_thread(house.post)
+    house.budget(100_000, hard=False)
+    for _ in range(80):
+        assert await house.processes[0].reserve(house.caller, "m", lambda: 10) is None
+        if house.fund(fund).held == 0:
+            break
+        await asyncio.sleep(0.05)
+    assert house.fund(fund).held == 0

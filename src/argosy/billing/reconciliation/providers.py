@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from argosy.billing.prices import books_currency
 from argosy.billing.reconciliation import store
 from argosy.billing.reconciliation.provider_csv import read_csv
 from argosy.core import new_id, now
@@ -72,7 +73,7 @@ def import_provider_invoice(
     tx: Transaction, provider: str, data: bytes, columns: Mapping[str, str] | None = None
 ) -> ProviderInvoice:
     """Import a CSV file, once. Raises Invalid with the numbers of the lines that cannot be."""
-    lines, currency = read_csv(data, store.books_currency(tx), columns)
+    lines, currency = read_csv(data, books_currency(tx), columns)
     digest = hashlib.sha256(data).hexdigest()
     values = {"id": new_id("pinv_"), "provider": provider, "digest": digest, "created_at": now()}
     values |= {"currency": currency, "total": sum(one.amount for one in lines), "line_count": len(lines)}

@@ -12,7 +12,7 @@ from argosy.billing.reconciliation.tables import (
     provider_invoices,
     reconciliations,
 )
-from argosy.billing.tables import ledger_entries, price_versions, usage_events
+from argosy.billing.tables import ledger_entries, usage_events
 from argosy.runtime import Transaction, insert_once
 
 _used = usage_events.c
@@ -79,11 +79,6 @@ def put_engine_count(tx: Transaction, replica_id: str, hour: int, model: str, pr
 def select_engine_counts(tx: Transaction) -> Sequence[Row[Any]]:
     """All, by engine and hour."""
     return tx.execute(select(engine_counts).order_by(engine_counts.c.replica_id, engine_counts.c.hour)).all()
-
-
-def books_currency(tx: Transaction) -> str | None:
-    """The one currency that the prices are in; None before the first price."""
-    return tx.execute(select(price_versions.c.currency).limit(1)).scalar()
 
 
 def insert_provider_invoice(tx: Transaction, invoice: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> bool:

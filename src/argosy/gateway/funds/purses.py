@@ -75,7 +75,7 @@ class Purses:
         self._beaten = clock()
         self._observer = Observer(holder, clock)
         self.refusals: Counter[str] = Counter()
-        """Requests that were refused, by the kind of fund."""
+        """Requests that were refused, by what had too little: ``budget`` or ``prepaid``."""
 
     def refresh(self) -> bool:
         """Load funds that were changed, and say that this process is there. Says whether any were loaded."""
@@ -300,7 +300,7 @@ class Purses:
         for purse in list(self._purses.values()):
             if (fund := standing.get(purse.fund.id)) is not None:
                 purse.fund = fund
-            elif not purse.held:
+            elif not purse.held and not purse.at_hand:
                 del self._purses[purse.fund.id]
         self._found.clear()
 
