@@ -196,5 +196,6 @@ def test_what_credits_paid_is_not_owed_again(database: Database, meter: Meter) -
         invoice = invoices.close(tx, project)
         assert (invoice.total, invoice.covered, invoice.due) == (450, 100, 350)
         assert invoices.get_invoice(tx, project, invoice.id) == invoice
+        assert '<td class="n">0.000350 USD' in invoices.render_page(invoice, "default", "en")
         found = billing.balances(tx, project)
     assert (found[RECEIVABLE], found[INVOICED], found[REVENUE]) == (0, 350, -450)

@@ -1,6 +1,7 @@
 """An invoice as a page: self-contained HTML in English or Chinese, made for a screen and for paper."""
 
 import time
+from collections.abc import Mapping
 from html import escape
 
 from argosy.billing.invoices.closing import Invoice, InvoiceLine
@@ -19,6 +20,8 @@ _LABELS = {
         "unit_price": "Per million",
         "amount": "Amount",
         "total": "Total",
+        "covered": "Paid by credits and ahead",
+        "due": "Due",
         "input": "Input",
         "cached_input": "Input, cached",
         "output": "Output",
@@ -39,6 +42,8 @@ _LABELS = {
         "unit_price": "每百万 Token",
         "amount": "金额",
         "total": "合计",
+        "covered": "已由额度与预付抵扣",
+        "due": "应付",
         "input": "输入",
         "cached_input": "输入（命中缓存）",
         "output": "输出",
@@ -83,8 +88,7 @@ def render_page(invoice: Invoice, project_name: str, language: str = "en") -> st
         f"<title>{label['title']} {invoice.number:06d}</title><style>{_STYLE}</style>"
         f"<h1>{label['title']}</h1><dl>{head}</dl><table><thead><tr><th>{label['model']}<th>{label['quantity']}"
         f'<th class="n">{label["units"]}<th class="n">{label["unit_price"]}<th class="n">{label["amount"]}</tr></thead>'
-        f'<tbody>{rows}</tbody><tfoot><tr><td colspan="4">{label["total"]}'
-        f'<td class="n">{format_money(invoice.total, invoice.currency)}</tr></tfoot></table>'
+        f"<tbody>{rows}</tbody><tfoot>{_sums(invoice, label)}</tfoot></table>"
         f"<p><small>{label['note'].format(count=invoice.event_count)}</small></p></html>\n"
     )
 
@@ -99,3 +103,14 @@ def _row(line: InvoiceLine, currency: str, label: dict[str, str]) -> str:
 
 def _time(seconds: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
+
+
+def _sums(invoice: Invoice, label: Mapping[str, str]) -> str:
+    """The total; and what is left of it, where credits have paid some."""
+    sums = [("total", invoice.total)]
+    if invoice.covered:
+        sums += [("covered", -invoice.covered), ("due", invoice.due)]
+    return "".join(
+        f'<tr><td colspan="4">{label[name]}<td class="n">{format_money(amount, invoice.currency)}</tr>'
+        for name, amount in sums
+    )
