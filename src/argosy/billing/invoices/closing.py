@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from argosy.billing import ledger
 from argosy.billing.invoices import store
 from argosy.billing.ledger import INVOICED, RECEIVABLE, Entry
-from argosy.billing.prices import tier_rates
-from argosy.billing.rating import QUANTITIES
+from argosy.billing.prices import measured_of, tier_rates
+from argosy.billing.rating import MEASURED_QUANTITY, QUANTITIES, quantity_name
 from argosy.core import Conflict, Invalid, NotFound, new_id, now
 from argosy.runtime import Transaction
 
@@ -22,7 +22,7 @@ class InvoiceLine:
 
     model: str
     quantity: str
-    """One of `argosy.billing.QUANTITIES`."""
+    """One of `argosy.billing.QUANTITIES`, or the name of what was measured."""
     price_version: str
     units: int
     unit_price: int
@@ -128,7 +128,8 @@ def _existing(tx: Transaction, project_id: str, start: int, end: int) -> Invoice
 
 def _lines(tx: Transaction, project_id: str, invoice_id: str) -> tuple[list[InvoiceLine], str]:
     """The lines of what was claimed, and their currency."""
-    lines, currency = [], ""
+    lines: dict[tuple[str, str, str, int, int], InvoiceLine] = {}
+    currency = ""
     for row in store.claimed_totals(tx, project_id, invoice_id):
         currency = row.currency
         tier = tier_rates(row.tiers, row.tier)
@@ -136,9 +137,15 @@ def _lines(tx: Transaction, project_id: str, invoice_id: str) -> tuple[list[Invo
             units, amount = int(getattr(row, f"{name}_units")), int(getattr(row, f"{name}_amount"))
             if units:
                 unit_price = tier.get(name, getattr(row, f"{name}_price"))
+                if name == MEASURED_QUANTITY:
+                    unit_price = measured_of(unit_price).get(row.measured, 0)
+                quantity = quantity_name(name, row.measured)
+                place = (row.model, quantity, row.price_version, row.discount, row.tier)
+                if before := lines.get(place):  # tokens beside one measured quantity, and beside another or none
+                    units, amount = units + before.units, amount + before.amount
                 pinned = (row.price_version, units, unit_price, amount, row.discount, row.tier)
-                lines.append(InvoiceLine(row.model, name, *pinned))
-    return lines, currency
+                lines[place] = InvoiceLine(row.model, quantity, *pinned)
+    return list(lines.values()), currency
 
 
 def _post(tx: Transaction, invoice: Invoice) -> None:

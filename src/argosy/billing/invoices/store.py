@@ -69,14 +69,14 @@ def claim_events(tx: Transaction, project_id: str, invoice_id: str, start: int, 
 
 
 def claimed_totals(tx: Transaction, project_id: str, invoice_id: str) -> Sequence[Row[Any]]:
-    """Units and amounts of the claimed events by model, price version, tier and discount, with the unit prices of
-    no tier, and the tiers.
+    """Units and amounts of the claimed events by model, price version, tier, discount and what was measured, with the
+    unit prices of no tier, and the tiers.
     """
     used = usage_events.c
     sums = [func.sum(units).label(f"{name}_units") for name, units in unit_columns().items()]
     sums += [func.sum(used[f"{name}_amount"]).label(f"{name}_amount") for name in QUANTITIES]
     unit_prices = [price_versions.c[name].label(f"{name}_price") for name in QUANTITIES]
-    pinned = (used.model, used.price_version, used.tier, used.discount)
+    pinned = (used.model, used.price_version, used.tier, used.discount, used.measured)
     keys = [
         *pinned,
         price_versions.c.currency,
