@@ -23,6 +23,7 @@ from argosy.gateway.funds import Purses
 from argosy.gateway.funds.worst import worst_charge
 from argosy.gateway.limits import RateLimits
 from argosy.gateway.metering import Meter, Part, Usage
+from argosy.gateway.pieces import brought
 from argosy.gateway.plan import Served
 from argosy.gateway.refresh import Refresher
 from argosy.gateway.relay import Deadlines, Relay
@@ -275,6 +276,8 @@ def _intent(request: Request, caller: Caller, request_id: str, offer: Offer, rou
         batch_id=caller.batch_id,
         cost_version=offer.cost_version,
         tags=request.tags,
+        measured=offer.counted,
+        measured_units=brought(request, offer.counted),
     )
 
 

@@ -29,6 +29,8 @@ _LABELS = {
         "tier": "above {tokens:,} tokens of prompt",
         "engine_seconds": "Engine, seconds",
         "storage_mib_hours": "Storage, MiB-hours",
+        "images": "Images",
+        "characters": "Characters",
         "note": "{count} requests and jobs. Each one's amount is rounded to a millionth on its own; the lines are "
         "their sums, so anyone can add this bill up again from the usage events.",
     },
@@ -53,6 +55,8 @@ _LABELS = {
         "tier": "提示超过 {tokens:,} Token",
         "engine_seconds": "引擎运行（秒）",
         "storage_mib_hours": "存储（MiB·小时）",
+        "images": "图像",
+        "characters": "字符",
         "note": "共 {count} 次请求与任务。每一笔金额各自四舍五入到百万分之一，各行为其总和，"
         "因此任何人都能用用量明细重新核算这张账单。",
     },

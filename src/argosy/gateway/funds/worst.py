@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from argosy.billing import Price
+from argosy.billing import CHARACTERS, Price
 from argosy.billing.prices import Tier
 from argosy.core import charge
+from argosy.gateway.pieces import brought
 from argosy.gateway.requests import Request
 from argosy.gateway.routing import Offer
 
@@ -14,6 +15,8 @@ IMAGE_TOKENS = 16_384
 """What one image that is only named by its address may be read as."""
 ANSWER_TOKENS_MAX = 16_384
 """Taken for the longest answer of a provider whose bounds are not known, where the client set none."""
+TOKEN_CHARACTERS_MAX = 128
+"""Characters of the longest tokens of the vocabularies in use: runs of spaces."""
 _SLACK = 2
 """Micro-units: prompt and cached prompt are rounded each on its own."""
 
@@ -44,4 +47,15 @@ def _at(request: Request, prompt: int, offer: Offer, price: Price) -> int:
     rates: list[Price | Tier] = [price, *price.tiers]
     read = charge(prompt, max(max(each.input, each.cached_input) for each in rates))
     written = charge(answer_bound(request, offer.route.context_length), max(each.output for each in rates))
-    return read + written + _SLACK if read or written else 0
+    pieces = _pieces(request, offer, price)
+    return read + written + pieces + _SLACK if read or written or pieces else 0
+
+
+def _pieces(request: Request, offer: Offer, price: Price) -> int:
+    """What is counted besides tokens, where the price says so."""
+    if not price.per_request:
+        return 0
+    units = brought(request, price.per_request)
+    if price.per_request == CHARACTERS:
+        units += TOKEN_CHARACTERS_MAX * answer_bound(request, offer.route.context_length)
+    return charge(units, price.measured[price.per_request])
