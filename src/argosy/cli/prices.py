@@ -180,9 +180,11 @@ def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
             above = f"> {tier['above_prompt_tokens']:,}"
             lines.append(dict.fromkeys(_COLUMNS, "") | {"model": above, "in": row["currency"]} | _rates(tier))
         for meter, rate in row["measured"].items():
-            each = f"{_decimal(rate)} for 1,000,000"
-            lines.append(dict.fromkeys(_COLUMNS, "") | {"model": f"+ {meter}", "state": each, "in": row["currency"]})
-    show(lines, _COLUMNS, as_json=False)
+            priced = {"model": f"+ {meter}", "input": _decimal(rate), "in": row["currency"]}
+            lines.append(dict.fromkeys(_COLUMNS, "") | priced)
+    usual = {"state": ("in_force", ""), "training": ("0.00", "")}  # said only where a row is otherwise
+    left_out = {name for name, values in usual.items() if all(line[name] in values for line in lines)}
+    show(lines, [name for name in _COLUMNS if name not in left_out], as_json=False)
 
 
 def _rates(row: dict[str, Any]) -> dict[str, str]:
