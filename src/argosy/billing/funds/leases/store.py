@@ -20,6 +20,10 @@ _SHARE = 8
 """At most one in so many of what is free is leased beyond what is needed now: near the end, leases are exact."""
 
 
+JOB_PREFIX = "job "
+"""How the names of holders begin that are jobs, see `argosy.billing.funds.jobs`: they have no beat."""
+
+
 class Want(NamedTuple):
     """What a process asks of one fund, in micro-units."""
 
@@ -88,8 +92,9 @@ def beat(tx: Transaction, holder: str) -> None:
 
 
 def standing(tx: Transaction) -> dict[tuple[str, str], int]:
-    """The beat of every lease, by fund and holder."""
-    rows = tx.execute(select(fund_leases.c.fund_id, fund_leases.c.holder, fund_leases.c.beat))
+    """The beat of every lease whose holder is a process, by fund and holder."""
+    watched = ~fund_leases.c.holder.startswith(JOB_PREFIX)
+    rows = tx.execute(select(fund_leases.c.fund_id, fund_leases.c.holder, fund_leases.c.beat).where(watched))
     return {(row.fund_id, row.holder): row.beat for row in rows}
 
 
