@@ -4,7 +4,7 @@ A *budget* is a bound: all that apply to a request must have room for it, or it 
 (soft). A *prepaid* fund is money: one pays for a request, the narrowest that can.
 """
 
-from argosy.billing.funds.months import month_of, next_month
+from argosy.billing.funds.months import month_start, next_month
 from argosy.billing.funds.spending import spend
 from argosy.billing.funds.store import (
     THRESHOLDS,
@@ -36,7 +36,7 @@ __all__ = [
     "get_fund",
     "give_back",
     "list_funds",
-    "month_of",
+    "month_start",
     "next_month",
     "put_budget",
     "remove_budget",

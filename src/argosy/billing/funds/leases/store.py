@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import delete, select, update
 
-from argosy.billing.funds.months import month_of
+from argosy.billing.funds.months import month_start
 from argosy.billing.funds.store import Fund, begin_month
 from argosy.billing.funds.tables import fund_leases, funds
 from argosy.core import now
@@ -68,7 +68,7 @@ def exchange(tx: Transaction, holder: str, wants: Mapping[str, Want]) -> dict[st
 
 def rolled(tx: Transaction, fund: Fund) -> Fund:
     """The fund, in its present month; its row must be locked. A clock that steps back begins no month again."""
-    if fund.period != "month" or (month := month_of(now())) <= fund.period_start:
+    if fund.period != "month" or (month := month_start(now())) <= fund.period_start:
         return fund
     begin_month(tx, fund, month)
     return Fund(**tx.execute(select(funds).where(funds.c.id == fund.id)).one()._mapping)
