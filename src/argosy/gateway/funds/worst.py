@@ -18,13 +18,16 @@ _SLACK = 2
 """Micro-units: prompt and cached prompt are rounded each on its own."""
 
 
-def worst_charge(request: Request, offers: Iterable[tuple[Offer, Price]]) -> int:
+def worst_charge(request: Request, offers: Iterable[tuple[Offer, Price]], counted: int | None = None) -> int:
     """Micro-units. No tokenizer makes more tokens than there are bytes, so the body's length bounds the prompt.
 
+    Where its tokens were ``counted`` by an engine of ours, that is what all of them make of it.
     No discount is counted on, and of a price with tiers the dearest: which one it will be is not known yet.
     """
-    prompt = prompt_bound(request)
-    return max((_at(request, prompt, offer, price) for offer, price in offers), default=0)
+    bound = prompt_bound(request)
+    ours = bound if counted is None else min(counted, bound)
+    found = (_at(request, bound if offer.route.provider else ours, offer, price) for offer, price in offers)
+    return max(found, default=0)
 
 
 def prompt_bound(request: Request) -> int:
