@@ -18,4 +18,5 @@ def test_whoever_is_killed_nothing_is_lost_and_nothing_is_charged_twice(database
     done = list(rounds(database, ROUNDS, SEED, KILLS))
     assert [one for one in done if one["violations"]] == []
     assert sum(one["complete"] for one in done) > 5 * ROUNDS, "there was hardly any load"
+    assert sum(one["refused"] for one in done) > 0, "the little budget never ran out"
     assert len({name for one in done for name in one["killed"]}) >= 2

@@ -193,8 +193,7 @@ class Purses:
         return self._hold(purses, amount, fund)
 
     def _hold(self, purses: Sequence[Purse], amount: int, fund: str) -> Hold:
-        if self._tidying is None:
-            self._tidying = asyncio.get_running_loop().call_later(_TIDY_S, self._tidy)
+        self._tidy_later()
         return Hold(purses, amount, fund, self._settle)
 
     def _settle(self, purses: Sequence[Purse], amount: int, charged: int) -> None:
@@ -240,6 +239,7 @@ class Purses:
                         waiter.future.set_exception(_unknown())
             else:
                 self._serve(waiters)
+            self._tidy_later()  # also for what was leased for one who then lacked another purse's money
 
     async def _exchange(self, waiters: Sequence[_Waiter]) -> None:
         """One transaction for all purses that want one. Raises what the database raises."""
@@ -284,6 +284,10 @@ class Purses:
             waiter.served = enough
             waiter.future.set_result(enough)
 
+    def _tidy_later(self) -> None:
+        if self._tidying is None:
+            self._tidying = asyncio.get_running_loop().call_later(_TIDY_S, self._tidy)
+
     def _tidy(self) -> None:
         """Money that nobody needs goes back: others may need it."""
         now = self._clock()
@@ -293,7 +297,7 @@ class Purses:
         if self._restless:
             self._work_on()
         if left:
-            self._tidying = asyncio.get_running_loop().call_later(_TIDY_S, self._tidy)
+            self._tidy_later()
 
     def _alive(self, now: float) -> bool:
         """Whether others still take this process to be there. If not, its leases may be ended: they are asked for."""

@@ -14,7 +14,7 @@ IMAGE_TOKENS = 16_384
 """What one image that is only named by its address may be read as."""
 ANSWER_TOKENS_MAX = 16_384
 """Taken for the longest answer of a provider whose bounds are not known, where the client set none."""
-_SLACK = 2
+SLACK = 2
 """Micro-units: prompt and cached prompt are rounded each on its own."""
 
 
@@ -47,4 +47,4 @@ def _at(request: Request, prompt: int, offer: Offer, price: Price) -> int:
     rates: list[Price | Tier] = [price, *price.tiers]
     read = charge(prompt, max(max(each.input, each.cached_input) for each in rates))
     written = charge(answer_bound(request, offer.route.context_length), max(each.output for each in rates))
-    return read + written + _SLACK if read or written else 0
+    return read + written + SLACK if read or written else 0
