@@ -50,7 +50,7 @@ BACK_S = 60.0
 PRICES = {"currency": "USD", "input": 1_234_567, "cached_input": 700_001, "output": 2_345_679}
 TARGETS = {"sqlite": ("api", "api", "poster", "worker"), "postgresql": ("api", "poster", "worker", "backend", "server")}
 """What is killed, by database: one of them by chance."""
-LARGE, LITTLE = 10_000_000, 150
+LARGE, LITTLE = 10_000_000, 60
 """Micro-units of the two budgets: more than a home ever spends, and what a key may spend in each round: a few requests.
 """
 
