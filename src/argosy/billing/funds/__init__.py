@@ -5,7 +5,7 @@ A *budget* is a bound: all that apply to a request must have room for it, or it 
 """
 
 from argosy.billing.funds.jobs import Payer, hold_for_job, holder_of, job_hold, let_go
-from argosy.billing.funds.months import month_of, next_month
+from argosy.billing.funds.months import month_start, next_month
 from argosy.billing.funds.spending import spend
 from argosy.billing.funds.store import (
     THRESHOLDS,
@@ -42,7 +42,7 @@ __all__ = [
     "job_hold",
     "let_go",
     "list_funds",
-    "month_of",
+    "month_start",
     "next_month",
     "put_budget",
     "remove_budget",

@@ -8,11 +8,8 @@ processes, and whatever ends it ends the lease in the same transaction. So nothi
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import select
-
-from argosy.billing.funds.leases.store import JOB_PREFIX, Want, end_leases, exchange
+from argosy.billing.funds.leases.store import JOB_PREFIX, Want, end_leases, exchange, leased_by
 from argosy.billing.funds.store import Fund, all_hard_funds
-from argosy.billing.funds.tables import fund_leases, funds
 from argosy.core import OverBudget, RateLimited, Unpaid, format_money
 from argosy.runtime import Transaction
 
@@ -58,7 +55,7 @@ def hold_for_job(tx: Transaction, job_id: str, payer: Payer, amount: int) -> Non
         elif prepaid[-1].scope == "organization":  # then nothing is done that was not paid ahead
             _check(prepaid[-1], amount)
             chosen.append(prepaid[-1])
-    given = exchange(tx, JOB_PREFIX + job_id, {fund.id: Want(0, [amount], 0) for fund in chosen})
+    given = exchange(tx, holder_of(job_id), {fund.id: Want(0, [amount], 0) for fund in chosen})
     if any(part.amount < amount for part in given.values()):
         let_go(tx, job_id)
         raise RateLimited(
@@ -70,14 +67,8 @@ def hold_for_job(tx: Transaction, job_id: str, payer: Payer, amount: int) -> Non
 
 def job_hold(tx: Transaction, job_id: str) -> JobHold:
     """What is held for a job now."""
-    statement = (
-        select(funds.c.id, funds.c.kind)
-        .join(fund_leases, fund_leases.c.fund_id == funds.c.id)
-        .where(fund_leases.c.holder == JOB_PREFIX + job_id)
-        .order_by(funds.c.id)
-    )
-    rows = tx.execute(statement).all()
-    return JobHold(next((row.id for row in rows if row.kind == "prepaid"), ""), " ".join(row.id for row in rows))
+    found = leased_by(tx, holder_of(job_id))
+    return JobHold(next((id_ for id_, kind in found.items() if kind == "prepaid"), ""), " ".join(found))
 
 
 def let_go(tx: Transaction, job_id: str) -> None:

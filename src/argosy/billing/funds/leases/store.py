@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import delete, select, update
 
-from argosy.billing.funds.months import month_of
+from argosy.billing.funds.months import month_start
 from argosy.billing.funds.store import Fund, begin_month
 from argosy.billing.funds.tables import fund_leases, funds
 from argosy.core import now
@@ -72,7 +72,7 @@ def exchange(tx: Transaction, holder: str, wants: Mapping[str, Want]) -> dict[st
 
 def rolled(tx: Transaction, fund: Fund) -> Fund:
     """The fund, in its present month; its row must be locked. A clock that steps back begins no month again."""
-    if fund.period != "month" or (month := month_of(now())) <= fund.period_start:
+    if fund.period != "month" or (month := month_start(now())) <= fund.period_start:
         return fund
     begin_month(tx, fund, month)
     return Fund(**tx.execute(select(funds).where(funds.c.id == fund.id)).one()._mapping)
@@ -111,6 +111,13 @@ def end_leases(tx: Transaction, holder: str) -> None:
     held = select(fund_leases.c.fund_id).where(mine)
     tx.execute(select(funds.c.id).where(funds.c.id.in_(held)).order_by(funds.c.id).with_for_update()).all()
     tx.execute(delete(fund_leases).where(mine))
+
+
+def leased_by(tx: Transaction, holder: str) -> dict[str, str]:
+    """The kinds of the funds that a holder has leases of, by id."""
+    mine = select(funds.c.id, funds.c.kind).join(fund_leases, fund_leases.c.fund_id == funds.c.id)
+    rows = tx.execute(mine.where(fund_leases.c.holder == holder).order_by(funds.c.id))
+    return {row.id: row.kind for row in rows}
 
 
 def _leases(tx: Transaction, fund_id: str) -> dict[str, int]:
