@@ -4,8 +4,8 @@ usage: python bench/metering_cost.py [--seconds 4] [--rounds 5] [--connections 1
 
 Both are the gateway under test, on core 0, in turns, in one run; the load and the mock engine have core 1. Off, an
 intent is acknowledged at once and an outcome is dropped: no file, no sync, no poster at work. That journal is here and
-not in the product: nobody can switch metering off. ``cost_percent`` is the median over rounds of what on loses
-against off.
+not in the product: nobody can switch metering off. Requests have a price, so each is a usage row and three ledger
+entries, chained. ``cost_percent`` is the median over rounds of what on loses against off.
 """
 
 import argparse
@@ -18,6 +18,8 @@ from typing import Any
 import gateway_overhead
 import gateway_under_test
 import uvloop
+
+from argosy.billing import Terms
 
 OFF = "ARGOSY_BENCH_METERING"
 
@@ -49,7 +51,7 @@ def serve(engine_url: str) -> None:
         from dropping_journal import DroppingJournal
 
         gateway_under_test.Journal = DroppingJournal  # type: ignore[assignment,misc]
-    gateway_under_test.main(engine_url)
+    gateway_under_test.main(engine_url, Terms("USD", 150_000, 75_000, 600_000))
 
 
 def main() -> None:
