@@ -46,6 +46,7 @@ def test_no_two_cards_are_the_same_model():
     [
         ('[[sources]]\nkind = "provider"\nprovider = "openai"\nmodel = "x"', "no weights and no other sources"),
         ('[list_prices]\ncurrency = "USD"\nas_of = "2026-01"', "list_prices are a provider's"),
+        ("answer_length = 5", "answer_length is a provider's"),
         ('[[sources]]\nkind = "hf"\nrepository = "a/b"', "revision and path"),
     ],
 )

@@ -7,6 +7,7 @@ from argosy.billing.prices import Tier
 from argosy.core import charge
 from argosy.gateway.requests import Request
 from argosy.gateway.routing import Offer
+from argosy.serving import Route
 
 TEMPLATE_TOKENS = 256
 """What a chat template adds at most beyond the body's own bytes: names of roles, a default system prompt, a date."""
@@ -36,15 +37,16 @@ def prompt_bound(request: Request) -> int:
     return len(request.body) + tools + TEMPLATE_TOKENS + IMAGE_TOKENS * request.body.count(b'"image_url"')
 
 
-def answer_bound(request: Request, context_length: int) -> int:
+def answer_bound(request: Request, route: Route) -> int:
     """Tokens that all parts of the answer have at most, together."""
     if not request.kind.completes:
         return 0
-    return (request.max_tokens or context_length or ANSWER_TOKENS_MAX) * request.parts
+    longest = route.context_length or route.answer_length or ANSWER_TOKENS_MAX
+    return (request.max_tokens or longest) * request.parts
 
 
 def _at(request: Request, prompt: int, offer: Offer, price: Price) -> int:
     rates: list[Price | Tier] = [price, *price.tiers]
     read = charge(prompt, max(max(each.input, each.cached_input) for each in rates))
-    written = charge(answer_bound(request, offer.route.context_length), max(each.output for each in rates))
+    written = charge(answer_bound(request, offer.route), max(each.output for each in rates))
     return read + written + SLACK if read or written else 0
