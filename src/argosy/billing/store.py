@@ -16,15 +16,23 @@ from argosy.runtime import Transaction
 _CAPPED = "cached_tokens"
 _SAME = tuple(name for name in UsageEvent.__struct_fields__ if name not in (_CAPPED, "held"))
 _USAGE_FIELDS = attrgetter(*_SAME)
-_USAGE_COLUMNS = (*_SAME, _CAPPED, *(f"{name}_amount" for name in QUANTITIES), "saved_amount", "tier", "cost_amount")
+_USAGE_COLUMNS = (
+    *_SAME,
+    _CAPPED,
+    *(f"{name}_amount" for name in QUANTITIES),
+    "saved_amount",
+    "tier",
+    "cost_amount",
+    "posted",
+)
 
 
-def insert_usage(tx: Transaction, rated: Sequence[Rated]) -> set[str]:
+def insert_usage(tx: Transaction, rated: Sequence[Rated], posted: int) -> set[str]:
     """Insert the usage rows, each with its amounts, whose id is new; returns the ids that were. Give them sorted by id,
-    so that two never deadlock.
+    so that two never deadlock. ``posted`` is the number that the ledger's next entry has: it is locked already.
     """
     rows = [
-        (*_USAGE_FIELDS(event), min(event.cached_tokens, event.prompt_tokens), *four, *others)
+        (*_USAGE_FIELDS(event), min(event.cached_tokens, event.prompt_tokens), *four, *others, posted)
         for event, four, *others in rated
     ]
     return {row[0] for row in insert_rows(tx, usage_events.name, _USAGE_COLUMNS, rows, once="id")}
