@@ -1,8 +1,8 @@
 """Meter, rate, post: usage events become rows and ledger entries in one transaction, each id once.
 
 Invariants: an event and its entries are committed together or not at all; an id that is already there changes nothing,
-so recording may be repeated by anyone at any time; who records takes turns at the ledger, from before the rows are
-inserted, so that what was posted up to some entry of it is all there once that entry is.
+so recording may be repeated by anyone at any time; who records takes turns at the ledger from before the rows are
+inserted, so that postings are numbered in the order in which they are committed.
 """
 
 from collections.abc import Sequence
@@ -25,8 +25,8 @@ def record(tx: Transaction, events: Sequence[UsageEvent], holder: str = "") -> i
     prices = prices_by_id(tx, {event.price_version for event in unique.values()})
     costs = costs_by_id(tx, {event.cost_version for event in unique.values()})
     rated = [_rated(event, _price(prices, event), _cost(costs, event)) for _, event in sorted(unique.items())]
-    head = ledger.lock(tx)  # first, then the funds in their order: as everybody does who needs both
-    new = store.insert_usage(tx, rated, head.last_entry + 1)
+    ledger.lock(tx)  # first, then the funds in their order: as everybody does who needs both
+    new = store.insert_usage(tx, rated, store.next_posting(tx))
     posted = [
         (event, four, cost, prices[event.price_version].currency)
         for event, four, _, _, cost in rated

@@ -1,17 +1,19 @@
 """SQL of usage.
 
-Invariants: a usage id is inserted once; nothing is updated.
+Invariants: a usage id is inserted once; nothing is updated, save the counter of postings.
 """
 
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
+from sqlalchemy import select, update
+
 from argosy.billing.bulk import insert_rows
 from argosy.billing.rating import QUANTITIES, Rated
-from argosy.billing.tables import usage_events
+from argosy.billing.tables import postings, usage_events
 from argosy.billing.usage import UsageEvent
-from argosy.runtime import Transaction
+from argosy.runtime import Transaction, insert_once
 
 _CAPPED = "cached_tokens"
 _SAME = tuple(name for name in UsageEvent.__struct_fields__ if name not in (_CAPPED, "held"))
@@ -27,12 +29,29 @@ _USAGE_COLUMNS = (
 )
 
 
-def insert_usage(tx: Transaction, rated: Sequence[Rated], posted: int) -> set[str]:
+def next_posting(tx: Transaction) -> int:
+    """The number of this posting of usage or of a correction. Under the ledger's lock, so that numbers are committed in
+    their order: whoever reads one with `last_posting` finds all of the postings up to it, and none comes later.
+    """
+    count = update(postings).where(postings.c.id == 1).values(last=postings.c.last + 1).returning(postings.c.last)
+    number = tx.execute(count).scalar()
+    if number is None:
+        tx.execute(insert_once(tx, postings).values(id=1, last=0))
+        number = tx.execute(count).scalar_one()
+    return int(number)
+
+
+def last_posting(tx: Transaction) -> int:
+    """The number of the last posting that is over; 0 before the first."""
+    return tx.execute(select(postings.c.last)).scalar() or 0
+
+
+def insert_usage(tx: Transaction, rated: Sequence[Rated], posting: int) -> set[str]:
     """Insert the usage rows, each with its amounts, whose id is new; returns the ids that were. Give them sorted by id,
-    so that two never deadlock. ``posted`` is the number that the ledger's next entry has: it is locked already.
+    so that two never deadlock. ``posting`` is their `next_posting`.
     """
     rows = [
-        (*_USAGE_FIELDS(event), min(event.cached_tokens, event.prompt_tokens), *four, *others, posted)
+        (*_USAGE_FIELDS(event), min(event.cached_tokens, event.prompt_tokens), *four, *others, posting)
         for event, four, *others in rated
     ]
     return {row[0] for row in insert_rows(tx, usage_events.name, _USAGE_COLUMNS, rows, once="id")}

@@ -1,6 +1,6 @@
 """Tables of prices, usage, the ledger and invoices.
 
-Rows are added and never changed, save `invoice_series` and `ledger_head`.
+Rows are added and never changed, save `invoice_series`, `postings` and `ledger_head`.
 """
 
 from sqlalchemy import (
@@ -111,13 +111,22 @@ usage_events = Table(
     # What the provider that answered is owed, and by which version of its price; empty for an engine of ours.
     Column("cost_version", String(40), nullable=False, server_default=""),
     Column("cost_amount", BigInteger, nullable=False, server_default="0"),
-    # Where in the ledger it was posted: the number that the next entry had then. With the time at which it finished this
-    # says on which invoice it is. 0: posted by a version that did not note it, see `invoice_items`.
+    # Which posting brought it, see `postings`: with the time at which it finished, this says on which invoice it is.
+    # 0: posted by a version that did not count, see `invoice_items`.
     Column("posted", BigInteger, nullable=False, server_default="0"),
     # Serves the usage pages and the closing of a period.
     Index(None, "project_id", "finished_us"),
     # Finds what was posted after its period was closed; it grows at its end, so it costs posting next to nothing.
     Index(None, "posted", "finished_us"),
+)
+
+postings = Table(
+    "postings",
+    metadata,
+    # One row, numbered 1. It is counted up under the ledger's lock, so a number that can be read has all below it
+    # committed. Postings that cost nothing have no entries, so the ledger's own numbers would not tell them apart.
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
 )
 
 ledger_entries = Table(
@@ -187,7 +196,7 @@ invoices = Table(
     Column("number", Integer, nullable=False),
     Column("period_start", BigInteger, nullable=False),
     Column("period_end", BigInteger, nullable=False),
-    # Numbers of ledger entries. It has what finished in its period, and what finished earlier but was posted after
+    # Numbers of postings. It has what finished in its period, and what finished earlier but was posted after
     # `posted_after`; of both, what was posted up to `posted_upto`.
     Column("posted_after", BigInteger, nullable=False, server_default="0"),
     Column("posted_upto", BigInteger, nullable=False, server_default="0"),

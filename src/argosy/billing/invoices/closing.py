@@ -1,8 +1,8 @@
 """Closing: a period of an organization, added up into an invoice.
 
-Usage and entries never change once they are posted, and who posts takes turns at the ledger. So a closing first notes the
-ledger's last entry, then adds up what was posted up to it without keeping anybody waiting, and takes the ledger's lock
-only to write the result.
+Usage never changes once it is posted, and postings are numbered in the order in which they are committed. So a closing
+first notes the last number, then adds up what was posted up to it without keeping anybody waiting, and takes the ledger's
+lock only to write the result.
 
 Invariants: an event is on one invoice at most, and so is a correction; an invoice's total is the sum of its lines; what is
 due is exactly what its ledger transaction moves to `invoiced`; invoices are never changed; an organization's numbers have
@@ -21,6 +21,7 @@ from argosy.billing.invoices.records import Invoice, Span
 from argosy.billing.invoices.sums import Sums
 from argosy.billing.ledger import INVOICED, RECEIVABLE, ROUNDING, TAX, Entry, Head
 from argosy.billing.prices import Price, prices_by_id
+from argosy.billing.store import last_posting
 from argosy.core import Conflict, Invalid, format_money, new_id, now
 from argosy.identity import list_projects, organization_of
 from argosy.runtime import Database, Transaction
@@ -63,8 +64,7 @@ def close(
 
 def _draw(tx: Transaction, project_id: str, period_start: int | None, period_end: int | None) -> _Draft | Invoice:
     """Add up the period; or the invoice of this very period, if there is one."""
-    # The head first: whoever used something that was posted up to it is among the projects that are read after it.
-    head = ledger.read_head(tx)
+    upto = last_posting(tx)  # first: what was posted up to it was used by projects that are there when they are read
     organization_id = organization_of(tx, project_id).id
     names = {project.id: project.name for project in list_projects(tx, project_id)}
     closed = store.last_closed(tx, organization_id)
@@ -74,7 +74,7 @@ def _draw(tx: Transaction, project_id: str, period_start: int | None, period_end
         raise _clock_behind(start)
     if same := _checked(tx, organization_id, list(names), closed[0], start, end):
         return same
-    span = Span(start, end, closed[1], head.last_entry if head else 0)
+    span = Span(start, end, closed[1], upto)
     sums = Sums()
     sums.add(store.totals(tx, list(names), span))
     sums.add_corrections(store.corrections(tx, list(names), span))

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from argosy.billing.invoices.records import CORRECTED, Invoice, InvoiceLine, Party
-from argosy.billing.invoices.words import WORDS, number_text, rate_text, time_text
+from argosy.billing.invoices.words import WORDS, grouped, number_text, rate_text, time_text
 from argosy.core import format_due, format_money
 
 Words = dict[str, str]
@@ -38,10 +38,10 @@ def title(invoice: Invoice, words: Words) -> str:
 
 def facts(invoice: Invoice, words: Words) -> list[tuple[str, str]]:
     """What stands above the lines: name and text of each."""
-    start, end = time_text(invoice.period_start), time_text(invoice.period_end)
+    form = words["from_to" if invoice.period_start else "up_to"]  # the first one begins with the first use
     found = {
         "number": f"{invoice.number:06d} · {invoice.id}",
-        "period": f"{start} – {end}" if invoice.period_start else f"… – {end}",
+        "period": form.format(start=time_text(invoice.period_start), end=time_text(invoice.period_end)),
         "issued": time_text(invoice.created_at),
         "currency": invoice.currency,
     }
@@ -60,8 +60,8 @@ def row(line: InvoiceLine, words: Words) -> Row:
         model=line.model,
         quantity=words.get(line.quantity, line.quantity),
         units="" if given_back else f"{line.units:,}",
-        unit_price="" if given_back else number_text(line.unit_price),
-        amount=number_text(line.amount),
+        unit_price="" if given_back else grouped(number_text(line.unit_price)),
+        amount=grouped(number_text(line.amount)),
         detail=" · ".join(details),
     )
 
@@ -77,8 +77,9 @@ def sums(invoice: Invoice, words: Words) -> list[tuple[str, str]]:
         (tax, invoice.tax, bool(invoice.tax_rate) and not invoice.part_of),
         (words["rounding"], invoice.rounding, bool(invoice.rounding)),
     ]
-    written = [(name, format_money(amount, invoice.currency)) for name, amount, said in steps if said]
-    return written if invoice.part_of else [*written, (words["due"], format_due(invoice.due, invoice.currency))]
+    written = [(name, grouped(format_money(amount, invoice.currency))) for name, amount, said in steps if said]
+    due = (words["due"], grouped(format_due(invoice.due, invoice.currency)))
+    return written if invoice.part_of else [*written, due]
 
 
 def party(one: Party, words: Words) -> str:

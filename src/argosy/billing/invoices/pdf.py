@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 import noto_cjk_sans_otc
 from fpdf import FPDF
-from fpdf.enums import TableBordersLayout, TextEmphasis
+from fpdf.enums import TableBordersLayout, TextEmphasis, WrapMode
 from fpdf.fonts import FontFace
 
 from argosy.billing.invoices import layout
@@ -34,6 +34,7 @@ class Paper(FPDF):
     def __init__(self, invoice: Invoice, words: layout.Words, language: str) -> None:
         super().__init__(format="A4")
         self.words, self.name = words, layout.title(invoice, words)
+        self.wrap = WrapMode.CHAR if language == "zh" else WrapMode.WORD  # Chinese breaks between any two characters
         self.set_title(self.name)
         self.set_lang(language)
         self.set_creation_date(datetime.fromtimestamp(invoice.created_at, UTC))
@@ -53,8 +54,8 @@ class Paper(FPDF):
         """On each page."""
         self.set_y(-14)
         self.write_in(7.5, grey=True)
-        self.cell(_WIDTH / 2, 5, self.name)
-        self.cell(_WIDTH / 2, 5, self.words["page"].replace("{page}", str(self.page_no())), align="R")
+        page = self.words["page"].replace("{page}", str(self.page_no()))
+        self.cell(0, 5, f"{self.name} · {page}")
         self.write_in(9)
 
 
@@ -136,7 +137,7 @@ def _sums(paper: Paper, invoice: Invoice) -> None:
 def _notes(paper: Paper, invoice: Invoice) -> None:
     paper.write_in(7.5, grey=True)
     for note in layout.notes(invoice, paper.words):
-        paper.multi_cell(0, 4, note, align="L", new_x="LMARGIN", new_y="NEXT")
+        paper.multi_cell(0, 4, note, align="L", wrapmode=paper.wrap, new_x="LMARGIN", new_y="NEXT")
         paper.ln(1)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 from sqlalchemy import ColumnElement, Row, exists, func, insert, literal, select, update
 
+from argosy.billing.corrections.tables import ledger_corrections
 from argosy.billing.ledger import CORRECTION, CREDITS, PREPAID
 from argosy.billing.rating import QUANTITIES
 from argosy.billing.store import unit_columns
@@ -43,7 +44,7 @@ def next_number(tx: Transaction, organization_id: str, kind: str) -> int:
 
 
 def last_closed(tx: Transaction, organization_id: str) -> tuple[int, int]:
-    """Where the organization's closed periods end, in unix seconds, and the ledger's last entry that is on an invoice."""
+    """Where the organization's closed periods end, in unix seconds, and the last posting that is on an invoice."""
     ends = select(func.max(invoices.c.period_end), func.max(invoices.c.posted_upto))
     end, posted = tx.execute(ends.where(invoices.c.organization_id == organization_id)).one()
     return end or 0, posted or 0
@@ -81,10 +82,10 @@ def corrections(tx: Transaction, project_ids: Sequence[str], span: Span) -> list
     keys = (entry.project_id, entry.account, entry.model, _used.price_version)
     given_back = (
         select(*keys, func.count().label("corrections"), func.sum(entry.amount).label("amount"))
+        .join(ledger_corrections, ledger_corrections.c.id == entry.transaction_id)
         .join(usage_events, _used.id == entry.usage_id)
+        .where(ledger_corrections.c.posted > span.after, ledger_corrections.c.posted <= span.upto)
         .where(entry.project_id.in_(project_ids), entry.account.in_((CORRECTION, CREDITS, PREPAID)))
-        .where(entry.id > span.after, entry.id <= span.upto)
-        .where(entry.transaction_id != entry.usage_id)  # the event's own entries have its id
         .group_by(*keys)
     )
     return list(tx.execute(given_back).all())

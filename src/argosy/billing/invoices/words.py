@@ -12,6 +12,8 @@ WORDS = {
         "customer": "To",
         "tax_id": "Tax number",
         "period": "Period (UTC)",
+        "from_to": "{start} to before {end}",
+        "up_to": "all before {end}",
         "issued": "Issued (UTC)",
         "currency": "Currency",
         "part": "Part",
@@ -50,6 +52,8 @@ WORDS = {
         "customer": "客户",
         "tax_id": "税号",
         "period": "账期（UTC）",
+        "from_to": "{start} 起，{end} 之前",
+        "up_to": "{end} 之前的全部",
         "issued": "开具时间（UTC）",
         "currency": "币种",
         "part": "范围",
@@ -94,6 +98,13 @@ def number_text(micro: int) -> str:
     return format_money(micro, "").rstrip()
 
 
+def grouped(text: str) -> str:
+    """An amount's text with its thousands apart: ``"-1234567.50 USD"`` -> ``"-1,234,567.50 USD"``."""
+    sign, rest = ("-", text[1:]) if text.startswith("-") else ("", text)
+    digits = len(rest) - len(rest.lstrip("0123456789"))
+    return f"{sign}{int(rest[:digits]):,}{rest[digits:]}"
+
+
 def time_text(seconds: int) -> str:
-    """A time as on a clock in UTC; of the beginning of time, only a dash, since such a period begins with the first use."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds)) if seconds else "–"
+    """A time as on a clock in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))

@@ -1,6 +1,6 @@
 """Invoices of organizations, with tax, rounding, payments and credit notes
 
-Usage that was posted before has no place in the ledger noted: what of it is on an invoice stays there, and the rest is put
+Usage that was posted before has no number of its posting: what of it is on an invoice stays there, and the rest is put
 on the next one row by row. Invoices of single projects stay as they were sent, and are due what the ledger says of them;
 the organization's numbers go on after their highest.
 
@@ -49,6 +49,17 @@ _PROJECT_NAME = "COALESCE((SELECT name FROM projects WHERE projects.id = invoice
 
 
 def upgrade() -> None:
+    op.create_table(
+        "postings",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_postings")),
+    )
+    # Corrections were on no invoice yet: they count as the first posting.
+    op.add_column("ledger_corrections", sa.Column("posted", sa.BigInteger(), server_default="0", nullable=False))
+    op.create_index(op.f("ix_ledger_corrections_posted"), "ledger_corrections", ["posted"], unique=False)
+    op.execute("UPDATE ledger_corrections SET posted = 1")
+    op.execute("INSERT INTO postings (id, last) VALUES (1, 1)")
     op.add_column("usage_events", sa.Column("posted", sa.BigInteger(), server_default="0", nullable=False))
     op.create_index(op.f("ix_usage_events_posted_finished_us"), "usage_events", ["posted", "finished_us"], unique=False)
     _alter_invoices()
