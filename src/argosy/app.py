@@ -19,6 +19,7 @@ from argosy.billing.credits import CreditSweeper
 from argosy.billing.reconciliation import Reconciliation
 from argosy.billing.webhooks import Deliverer
 from argosy.core import Conflict, NotFound, Settings
+from argosy.datasets.storage import StorageMeter
 from argosy.gateway import Gateway
 from argosy.gateway.cache import AnswerCache
 from argosy.gateway.capture import Capture, Sweeper
@@ -31,6 +32,7 @@ from argosy.runtime.logs import configure_logs
 from argosy.runtime.migrations import is_current, migrate
 from argosy.runtime.supervisor import HomeLock, Program, Supervisor, listen
 from argosy.serving import Reconciler, deploy
+from argosy.serving.dedicated import EngineMeter
 from argosy.serving.engine_counts import engine_counts
 from argosy.tuning import DeployedEngines, Tuner, Worker
 
@@ -128,6 +130,7 @@ def run_worker(settings: Settings) -> int:
     chores = {"reconciler": reconciler.run, "captures": Sweeper(database).run}
     chores |= {"credits": credits.run, "webhooks": webhooks.run}
     chores["reconciliation"] = Reconciliation(database, partial(engine_counts, database)).run
+    chores |= {"engine meter": EngineMeter(database).run, "storage meter": StorageMeter(database).run}
     Worker(database, Jobs(settings), tuner, chores, batcher).run(stop)
     database.close()
     return 0

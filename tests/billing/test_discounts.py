@@ -44,7 +44,7 @@ def test_the_discount_is_on_the_row_the_ledger_and_a_line_of_its_own(database, m
         assert billing.record(tx, half) == 0, "a line that ran again is charged once"
         shown = get_event(tx, "proj_a", "req_b_1")
         assert (shown.discount, shown.batch_id) == (50, "batch_1")
-        assert shown.amounts == {"input": 45, "cached_input": 15, "output": 3, "training": 0}
+        assert shown.amounts == {"input": 45, "cached_input": 15, "output": 3, "training": 0, "measured": 0}
         (bucket,), _ = report(tx, ["proj_a"], Question(0, 200, 3600, 1, ("batch",)), training=False)
         assert {bool(totals.group["batch"]): totals.events for totals in bucket.results} == {False: 1, True: 2}
         invoice = invoices.close(tx, "proj_a", 0, 200)

@@ -1,5 +1,7 @@
 """What an event costs: anyone can add it up again."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ tokens = st.integers(0, 10**9)
 prices = st.integers(0, 10**9)
 
 
-def event(**counts: int) -> UsageEvent:
+def event(**counts: Any) -> UsageEvent:
     return UsageEvent(
         id="req_1",
         project_id="proj_a",
@@ -26,19 +28,23 @@ def event(**counts: int) -> UsageEvent:
     )
 
 
-def price(*amounts: int) -> Price:
-    return Price("price_1", "ship", 1, "USD", *amounts, created_at=0)
+def price(*amounts: int, **measured: int) -> Price:
+    return Price("price_1", "ship", 1, "USD", *amounts, created_at=0, measured=measured)
 
 
-@given(st.tuples(tokens, tokens, tokens, tokens), st.tuples(prices, prices, prices, prices))
+@given(st.tuples(tokens, tokens, tokens, tokens, tokens), st.tuples(prices, prices, prices, prices, prices))
 def test_entries_are_exactly_the_charges_and_sum_to_zero(counts: tuple[int, ...], unit_prices: tuple[int, ...]) -> None:
-    prompt, cached, output, training = counts
-    used = event(prompt_tokens=prompt, cached_tokens=cached, completion_tokens=output, training_tokens=training)
-    entries = rate(used, price(*unit_prices))
+    prompt, cached, output, training, seconds = counts
+    tokens = {"prompt_tokens": prompt, "cached_tokens": cached, "completion_tokens": output}
+    used = event(**tokens, training_tokens=training, measured="engine_seconds", measured_units=seconds)
+    *of_tokens, of_seconds = unit_prices
+    entries = rate(used, price(*of_tokens, engine_seconds=of_seconds, images=of_seconds + 1))
     cached = min(cached, prompt)
-    expected = dict(zip(QUANTITIES, (prompt - cached, cached, output, training), strict=True))
+    expected = dict(zip(QUANTITIES, (prompt - cached, cached, output, training, seconds), strict=True))
     assert quantities(used) == expected
     earned = {entry.quantity: -entry.amount for entry in entries if entry.account == REVENUE}
+    assert "measured" not in earned
+    earned["measured"] = earned.pop("engine_seconds", 0)
     for name, unit_price in zip(QUANTITIES, unit_prices, strict=True):
         assert earned.get(name, 0) == charge(expected[name], unit_price)
     assert sum(entry.amount for entry in entries) == 0
@@ -50,6 +56,10 @@ def test_a_prompt_is_paid_for_once_cached_or_not() -> None:
     used = event(prompt_tokens=1_000_000, cached_tokens=400_000)
     amounts = {entry.quantity: -entry.amount for entry in rate(used, price(100, 10, 0, 0)) if entry.account == REVENUE}
     assert amounts == {"input": 60, "cached_input": 4}
+
+
+def test_what_was_measured_and_has_no_price_is_counted_and_costs_nothing() -> None:
+    assert rate(event(measured="images", measured_units=3), price(9, 9, 9, 9, characters=9)) == []
 
 
 def test_what_costs_nothing_has_no_entries() -> None:

@@ -84,6 +84,6 @@ def test_an_event_shows_how_its_amount_came_about(database: Database, meter: Met
     with database.write() as tx:
         billing.record(tx, [meter.event("req_1", prompt_tokens=100, cached_tokens=900, completion_tokens=10)])
         line = get_event(tx, "proj_a", "req_1")
-    assert line.units == {"input": 0, "cached_input": 100, "output": 10, "training": 0}
-    assert line.amounts == {"input": 0, "cached_input": 8, "output": 6, "training": 0}
+    assert line.units == {"input": 0, "cached_input": 100, "output": 10, "training": 0, "measured": 0}
+    assert line.amounts == {"input": 0, "cached_input": 8, "output": 6, "training": 0, "measured": 0}
     assert (line.unit_prices["output"], line.total, line.invoice_id) == (600_000, 14, None)

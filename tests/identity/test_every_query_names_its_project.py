@@ -41,6 +41,11 @@ ALLOWED = {
     "argosy.catalog.store.find_provider",
     "argosy.catalog.store.remove_provider",
     # The price list is the platform's: the same for every project.
+    "argosy.billing.store.storage_price",
+    # Meters go by the clock, for all projects at once; what they bill names each one.
+    "argosy.billing.store.meter_mark",
+    "argosy.billing.store.move_meter_mark",
+    "argosy.datasets.store.stored_byte_seconds",
     # A fund is an organization's, or one of its projects' or keys'.
     "argosy.billing.funds.store.ensure_prepaid",
     "argosy.billing.funds.store.change_allowed",
@@ -161,6 +166,8 @@ ALLOWED = {
 ALLOWED_MODULES = {
     # Deployments and replicas are machinery that all projects share; only administrators command it.
     "argosy.serving.store",
+    # So is the time that engines run; each one's row says who pays.
+    "argosy.serving.dedicated.store",
 }
 """Stores that hold nothing of a single project."""
 

@@ -41,15 +41,29 @@ from argosy.billing.prices import (
 from argosy.billing.rating import QUANTITIES, amounts, quantities, rate
 from argosy.billing.recovery import Recovered, recover
 from argosy.billing.shipper import Shipper
-from argosy.billing.usage import Intent, UsageEvent
+from argosy.billing.store import meter_mark, move_meter_mark, storage_price
+from argosy.billing.usage import (
+    ENGINE,
+    ENGINE_SECONDS,
+    MEASURED,
+    STORAGE,
+    STORAGE_MIB_HOURS,
+    Intent,
+    UsageEvent,
+)
 
 __all__ = [
+    "ENGINE",
+    "ENGINE_SECONDS",
     "INVOICED",
+    "MEASURED",
     "PROVIDER_COST",
     "PROVIDER_PAYABLE",
     "QUANTITIES",
     "RECEIVABLE",
     "REVENUE",
+    "STORAGE",
+    "STORAGE_MIB_HOURS",
     "Entry",
     "Intent",
     "Journal",
@@ -75,6 +89,8 @@ __all__ = [
     "funds",
     "invoices",
     "list_entries",
+    "meter_mark",
+    "move_meter_mark",
     "next_change",
     "post_events",
     "price_for",
@@ -88,5 +104,6 @@ __all__ = [
     "shares",
     "standing_cost",
     "standing_price",
+    "storage_price",
     "webhooks",
 ]

@@ -12,13 +12,15 @@ from argosy.billing.prices import Price
 from argosy.billing.usage import UsageEvent
 from argosy.core import charge
 
-QUANTITIES = ("input", "cached_input", "output", "training")
+MEASURED_QUANTITY = "measured"
+"""Stands for whichever of `argosy.billing.MEASURED` the event names; on bills and in the ledger it has that name."""
+QUANTITIES = ("input", "cached_input", "output", "training", MEASURED_QUANTITY)
 """What is counted and priced, in the order of a bill."""
 
 
-Four: TypeAlias = tuple[int, int, int, int]
+Five: TypeAlias = tuple[int, int, int, int, int]
 """One number for each of `QUANTITIES`."""
-Rated = tuple[UsageEvent, Four, int, int, int]
+Rated = tuple[UsageEvent, Five, int, int, int]
 """An event with its `amounts`, its `saved_amount`, its `tier` and its `cost_amount`."""
 
 
@@ -27,19 +29,20 @@ def quantities(event: UsageEvent) -> dict[str, int]:
     return dict(zip(QUANTITIES, _units(event), strict=True))
 
 
-def amounts(event: UsageEvent, price: Price) -> Four:
+def amounts(event: UsageEvent, price: Price) -> Five:
     """What each of `QUANTITIES` costs, in micro-units, less the event's discount, each rounded on its own."""
     return _amounts(event, price, event.discount)
 
 
-def _amounts(event: UsageEvent, price: Price, off: int) -> Four:
-    fresh, cached, output, training = _units(event)
+def _amounts(event: UsageEvent, price: Price, off: int) -> Five:
+    fresh, cached, output, training, measured = _units(event)
     rates = price.rates(tier(event, price)) if price.tiers else price
     return (
         charge(fresh, rates.input, off) if fresh else 0,
         charge(cached, rates.cached_input, off) if cached else 0,
         charge(output, rates.output, off) if output else 0,
         charge(training, price.training, off) if training else 0,
+        charge(measured, price.measured.get(event.measured, 0), off) if measured else 0,
     )
 
 
@@ -71,7 +74,7 @@ def rate(event: UsageEvent, price: Price) -> list[Entry]:
     return entries_of(event, amounts(event, price), price.currency)
 
 
-def entries_of(event: UsageEvent, charged: Four, currency: str, paid: Sequence[Entry] = ()) -> list[Entry]:
+def entries_of(event: UsageEvent, charged: Five, currency: str, paid: Sequence[Entry] = ()) -> list[Entry]:
     """The same of an event whose `amounts` are known. ``paid`` are debits of credits that paid for some of it: the
     project owes the rest.
     """
@@ -83,6 +86,7 @@ def entries_of(event: UsageEvent, charged: Four, currency: str, paid: Sequence[E
         entries.append(Entry(id_, RECEIVABLE, project_id, owed, currency, model, "", id_))
     for name, amount in zip(QUANTITIES, charged, strict=True):
         if amount:
+            name = quantity_name(name, event.measured)
             entries.append(Entry(id_, REVENUE, project_id, -amount, currency, model, name, id_))
     return entries
 
@@ -98,6 +102,17 @@ def cost_entries(event: UsageEvent, cost: Price | None, amount: int) -> list[Ent
     ]
 
 
-def _units(event: UsageEvent) -> Four:
+def quantity_name(quantity: str, measured: str) -> str:
+    """What one of `QUANTITIES` is called on a bill."""
+    return measured if quantity == MEASURED_QUANTITY else quantity
+
+
+def _units(event: UsageEvent) -> Five:
     cached = min(event.cached_tokens, event.prompt_tokens)
-    return event.prompt_tokens - cached, cached, event.completion_tokens, event.training_tokens
+    return (
+        event.prompt_tokens - cached,
+        cached,
+        event.completion_tokens,
+        event.training_tokens,
+        event.measured_units,
+    )

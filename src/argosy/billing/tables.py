@@ -1,6 +1,6 @@
 """Tables of prices, usage, the ledger and invoices.
 
-Rows are added and never changed, save `invoice_series`, `postings` and `ledger_head`.
+Rows are added and never changed, save `invoice_series`, `meter_marks`, `postings` and `ledger_head`.
 """
 
 from sqlalchemy import (
@@ -39,6 +39,8 @@ price_versions = Table(
     Column("tiers", Text, nullable=False, server_default=""),
     # Percent off in a batch; NULL: the platform's.
     Column("batch_discount", Integer),
+    # Of what is counted besides tokens, as JSON: name to micro-units per million units; empty for none.
+    Column("measured", Text, nullable=False, server_default=""),
     UniqueConstraint("model", "version"),
 )
 
@@ -98,7 +100,7 @@ usage_events = Table(
     # Who answered: a deployment's or a provider's name; and which version of the model that was.
     Column("target", String(200), nullable=False, server_default=""),
     Column("model_version", String(200), nullable=False, server_default=""),
-    # When the first byte went out, after `started_us`; 0 where none did.
+    # Microseconds from `started_us` to the first of the answer that could go out; 0 where there was none.
     Column("first_token_us", BigInteger, nullable=False, server_default="0"),
     # Those of the completion's tokens that were reasoning, where the engine says so.
     Column("reasoning_tokens", BigInteger, nullable=False, server_default="0"),
@@ -111,6 +113,10 @@ usage_events = Table(
     # What the provider that answered is owed, and by which version of its price; empty for an engine of ours.
     Column("cost_version", String(40), nullable=False, server_default=""),
     Column("cost_amount", BigInteger, nullable=False, server_default="0"),
+    # What else was counted, by name; how much of it, and what was charged for that.
+    Column("measured", String(20), nullable=False, server_default=""),
+    Column("measured_units", BigInteger, nullable=False, server_default="0"),
+    Column("measured_amount", BigInteger, nullable=False, server_default="0"),
     # Which posting brought it, see `postings`: with the time at which it finished, this says on which invoice it is.
     # 0: posted by a version that did not count, see `invoice_items`.
     Column("posted", BigInteger, nullable=False, server_default="0"),
@@ -127,6 +133,14 @@ postings = Table(
     # committed. Postings that cost nothing have no entries, so the ledger's own numbers would not tell them apart.
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("last", BigInteger, nullable=False),
+)
+
+meter_marks = Table(
+    "meter_marks",
+    metadata,
+    # A meter that goes by the clock, and up to when it has counted.
+    Column("name", String(20), primary_key=True),
+    Column("until_us", BigInteger, nullable=False),
 )
 
 ledger_entries = Table(

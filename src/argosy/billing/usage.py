@@ -10,6 +10,14 @@ from argosy.core import PERCENT
 
 TRAINING = "training"
 """The kind of a fine-tuning job's usage."""
+ENGINE, STORAGE = "engine", "storage"
+"""The kinds of what is metered by the clock: engines that stand ready for one project, and what is stored."""
+NOT_REQUESTS = (TRAINING, ENGINE, STORAGE)
+"""Kinds of usage that no request made."""
+ENGINE_SECONDS, STORAGE_MIB_HOURS = "engine_seconds", "storage_mib_hours"
+MEASURED = (ENGINE_SECONDS, STORAGE_MIB_HOURS)
+"""What is counted besides tokens: seconds that an engine ran, and mebibytes (2**20 bytes) stored for an hour. A price
+is micro-units per million of them."""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="intent"):
@@ -54,6 +62,10 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
         attempts: int = 1,
         saved_prompt: int = 0,
         saved_completion: int = 0,
+        reasoning: int = 0,
+        target: str = "",
+        model_version: str = "",
+        first_token_us: int = 0,
     ) -> "UsageEvent":
         """What became of it: the usage event that carries on its id, its names and its price. Counts are tokens."""
         return UsageEvent(
@@ -77,6 +89,10 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
             batch_id=self.batch_id,
             saved_prompt_tokens=saved_prompt,
             saved_completion_tokens=saved_completion,
+            reasoning_tokens=reasoning,
+            target=target,
+            model_version=model_version,
+            first_token_us=first_token_us,
             tags=self.tags,
             fund=self.fund,
             held=self.held,
@@ -93,7 +109,7 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     project_id: str
     key_id: str | None
     kind: str
-    """``chat.completion``, ``completion`` or ``training``."""
+    """``chat.completion``, ``completion``, ``training``, ``engine``, ``storage``..."""
     model: str
     """The model that was asked for, the target that a route led to, or the base that was trained."""
     base_model: str
@@ -126,7 +142,7 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     model_version: str = ""
     """Which version of the model that was."""
     first_token_us: int = 0
-    """When the first byte went out, after ``started_us``; 0 where none did."""
+    """Microseconds from ``started_us`` to the first of the answer that could go out; 0 where there was none."""
     reasoning_tokens: int = 0
     """Those of the completion's tokens that were reasoning, where the engine says so."""
     tags: str = ""
@@ -137,6 +153,9 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     """As on the intent. Only for posting: no column holds it."""
     cost_version: str = ""
     """What the provider asked that answered, pinned as the price is."""
+    measured: str = ""
+    """What else was counted: one of `argosy.billing.MEASURED`; empty for tokens alone."""
+    measured_units: int = 0
 
     def __post_init__(self) -> None:
         if (
@@ -147,6 +166,7 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
             or self.saved_prompt_tokens < 0
             or self.saved_completion_tokens < 0
             or self.reasoning_tokens < 0
+            or self.measured_units < 0
         ):
             raise ValueError(f"the usage event {self.id} has a negative count")
         if not 0 <= self.discount <= PERCENT:

@@ -22,6 +22,7 @@ from argosy.cli import (
     ledger,
     licences,
     limits,
+    meters,
     models,
     money,
     platform,
@@ -80,6 +81,7 @@ app.add_typer(webhooks.app, name="webhooks")
 app.command("alerts")(webhooks.alerts)
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(prices.app, name="prices")
+app.add_typer(meters.app, name="meters")
 app.add_typer(capacity.app, name="capacity")
 app.add_typer(capacity.waitlist, name="waitlist")
 app.add_typer(shares.app, name="shares")

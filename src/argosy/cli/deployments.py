@@ -22,6 +22,9 @@ def deploy(
     quantisation: Annotated[
         str | None, typer.Option(help="Form of the weights, such as Q8_0, or 'best', as 'argosy fit' finds.")
     ] = None,
+    dedicated_to: Annotated[
+        str | None, typer.Option(help="The one project that may use it, and pays for its engines' seconds.")
+    ] = None,
 ) -> None:
     """Deploy a model: pull, fit, start. Returns at once; 'argosy deployments' shows how far it is.
 
@@ -34,6 +37,7 @@ def deploy(
         "idle_unload_s": idle_unload and parse_duration(idle_unload),
         "replicas": replicas,
         "quantisation": quantisation,
+        "dedicated_to": dedicated_to,
     }
     made = post("/deployments", {field: value for field, value in body.items() if value is not None})
     print(f"{made['id']} version {made['version']} {made['state']}")

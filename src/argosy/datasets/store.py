@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from argosy.core import NotFound, new_id, now
@@ -82,6 +82,14 @@ def delete_file(tx: Transaction, project_id: str, file_id: str) -> None:
     """Forget a file. Dataset versions made from it stay, as models were made of them. Raises NotFound."""
     find_file(tx, project_id, file_id)
     tx.execute(update(files).where(files.c.project_id == project_id, files.c.id == file_id).values(deleted_at=now()))
+
+
+def stored_byte_seconds(tx: Transaction, start: int, end: int) -> dict[str, int]:
+    """Bytes times seconds of the files that each project had from ``start`` to before ``end`` (unix seconds)."""
+    came, went = files.c.created_at, func.coalesce(files.c.deleted_at, end)
+    seconds = case((went < end, went), else_=end) - case((came > start, came), else_=start)
+    sums = select(files.c.project_id, func.sum(files.c.bytes * seconds)).where(came < end, went > start)
+    return {project: int(total) for project, total in tx.execute(sums.group_by(files.c.project_id)) if total}
 
 
 def add_dataset_version(

@@ -274,6 +274,7 @@ def _intent(request: Request, caller: Caller, request_id: str, offer: Offer, rou
         discount=offer.discount(caller.discount, caller.batch_id),
         batch_id=caller.batch_id,
         cost_version=offer.cost_version,
+        tags=request.tags,
     )
 
 

@@ -71,6 +71,7 @@ class Dispatch:
         async def attempt(trip: Trip, response: Response, came: Pulse) -> bytes:
             body, usage = whole(await response.read(), trip.request, call.id, index)
             came()
+            call.meter.came()
             trip.part.usage = usage
             trip.part.begun |= usage is None  # it counts as delivered though it has no tokens of its own
             return body
@@ -96,6 +97,7 @@ class Dispatch:
                     held = b""
                     await meter.safe()
                     part.begun = True
+                    meter.came()
                 came(not ready)
                 if not ready:
                     continue

@@ -162,10 +162,13 @@ class EventStream:
 
 def read_usage(usage: Mapping[str, Any]) -> Usage:
     """The engine's own report. Raises UpstreamFailed if it is not one."""
-    details = usage.get("prompt_tokens_details") or {}
+    details, written = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details")
     try:
         return Usage(
-            int(usage["prompt_tokens"]), int(details.get("cached_tokens") or 0), int(usage["completion_tokens"])
+            int(usage["prompt_tokens"]),
+            int(details.get("cached_tokens") or 0),
+            int(usage["completion_tokens"]),
+            int(written.get("reasoning_tokens") or 0) if written else 0,
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise malformed() from None
@@ -196,12 +199,15 @@ def _opens(event: Mapping[str, Any]) -> bool:
 
 def usage_body(usage: Usage) -> dict[str, Any]:
     """Usage on OpenAI's wire."""
-    return {
+    body = {
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
         "total_tokens": usage.prompt + usage.completion,
         "prompt_tokens_details": {"cached_tokens": usage.cached},
     }
+    if usage.reasoning:
+        body["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
+    return body
 
 
 def malformed() -> UpstreamFailed:

@@ -24,6 +24,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     prompt: int
     cached: int
     completion: int
+    reasoning: int = 0
+    """Those of the completion's that were reasoning, where the engine says so."""
 
 
 class Part(msgspec.Struct, gc=False):
@@ -58,7 +60,7 @@ class Part(msgspec.Struct, gc=False):
         completion = carried + reported.completion
         if self.repetition and self.repetition.found:  # what it repeated may be among what it says that it wrote
             completion = max(self.delivered_before + self.repetition.tokens, reported.completion)
-        return Usage(prompt, min(self.cached, prompt), completion)
+        return Usage(prompt, min(self.cached, prompt), completion, reported.reasoning)
 
 
 class Meter(msgspec.Struct, eq=False):
@@ -83,6 +85,12 @@ class Meter(msgspec.Struct, eq=False):
     """Done when the intent is on disk; None until it is written."""
     used: Callable[[int, bool], None] | None = None
     """Told of all tokens in the end, and whether any engine was given the request: limits count by it."""
+    target: str = ""
+    """Who was asked last: a deployment's or a provider's name."""
+    version: str = ""
+    """Which version of the model that was."""
+    first_token_us: int = 0
+    """Microseconds from the intent to the first of the answer that could go out; 0 as long as there is none."""
     granted: int = 0
     """Percent off that the caller has, where a price says nothing else."""
     _money: Hold | None = None
@@ -129,6 +137,11 @@ class Meter(msgspec.Struct, eq=False):
             await asyncio.shield(durable)
         durable.result()
 
+    def came(self) -> None:
+        """The first of the answer is there, or more of it."""
+        if not self.first_token_us:
+            self.first_token_us = max(1, now_us() - self.intent.started_us)  # a clock may be set back
+
     def count(self, part: Part, tokens: int) -> None:
         """Add tokens that are about to be delivered."""
         if tokens:
@@ -157,6 +170,10 @@ class Meter(msgspec.Struct, eq=False):
                     completion=usage.completion,
                     estimated=estimated,
                     attempts=max(1, self.attempts),
+                    reasoning=usage.reasoning,
+                    target=self.target,
+                    model_version=self.version,
+                    first_token_us=self.first_token_us,
                 )
             )
         if self.used:
@@ -184,6 +201,7 @@ class Meter(msgspec.Struct, eq=False):
         if any(shares):
             await self.safe()
         self._settled = True
+        self.came()
         intent = msgspec.structs.replace(self.intent, cost_version="")  # no provider worked on it
         self._close(
             intent.ended(
@@ -193,6 +211,7 @@ class Meter(msgspec.Struct, eq=False):
                 cached=charged.cached,
                 completion=charged.completion,
                 attempts=0,
+                first_token_us=self.first_token_us,
                 saved_prompt=saved.prompt - charged.prompt,
                 saved_completion=saved.completion - charged.completion,
             )
@@ -213,15 +232,16 @@ class Meter(msgspec.Struct, eq=False):
         """Tokens of the whole request, and whether any of them had to be estimated."""
         if len(self.parts) == 1 and (known := self.parts[0].usage):
             return known, False
-        prompt = cached = completion = 0
+        prompt = cached = completion = reasoning = 0
         estimated = False
         for start in range(0, len(self.parts), self.copies):
             group = self.parts[start : start + self.copies]
             completion += sum(part.usage.completion if part.usage else part.delivered for part in group)
+            reasoning += sum(part.usage.reasoning for part in group if part.usage)
             estimated |= any(part.usage is None for part in group)
             group_prompt, group_cached = self._prompt_of(group)
             prompt, cached = prompt + group_prompt, cached + group_cached
-        return Usage(prompt, cached, completion), estimated
+        return Usage(prompt, cached, completion, reasoning), estimated
 
     def _prompt_of(self, group: list[Part]) -> tuple[int, int]:
         """Prompt and cached tokens of copies of one prompt. The first copy to run had the least in the cache."""

@@ -20,6 +20,7 @@ class ModerationFields(msgspec.Struct, kw_only=True):
     input: str | Annotated[list[Raw], Meta(min_length=1, max_length=INPUTS_LIMIT)]
     model: Annotated[str, Meta(min_length=1)] = DEFAULT_MODEL
     user: str | None = None
+    metadata: dict[str, Raw] | None = None
     stream: bool | None = None
     stream_options: dict[str, Raw] | None = None
     lora: Raw | UnsetType = UNSET

@@ -10,6 +10,7 @@ from argosy.core import Invalid
 from argosy.gateway.moderations import ModerationFields, check_input
 from argosy.gateway.requests import PARTS_LIMIT, Kind, Request
 from argosy.gateway.schemas import Schema
+from argosy.gateway.tags import read_tags
 from argosy.gateway.tools import Choice, Tool, members, offered
 from argosy.gateway.vectors import EmbeddingFields, RerankFields, check
 
@@ -110,7 +111,7 @@ def parse(kind: Kind, body: bytes) -> Request:
     _refuse_unsupported(fields)
     if isinstance(fields, EmbeddingFields | RerankFields | ModerationFields):
         check_input(fields) if isinstance(fields, ModerationFields) else check(fields)
-        return Request(kind, fields.model, body)
+        return Request(kind, fields.model, body, tags=read_tags(fields.metadata) if fields.metadata else "")
     return _request(kind, body, fields)
 
 
@@ -144,6 +145,7 @@ def _request(kind: Kind, body: bytes, fields: _Chat | _Text) -> Request:
         text_logprobs=isinstance(fields, _Text) and fields.logprobs is not None,
         call=_call(fields, body) if isinstance(fields, _Chat) else None,
         max_tokens=fields.max_completion_tokens or fields.max_tokens,
+        tags=read_tags(fields.metadata) if fields.metadata else "",
     )
 
 

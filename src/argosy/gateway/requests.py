@@ -60,6 +60,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     """One of `argosy.gateway.cache.MODES`; empty if the project's own is meant."""
     capture: bool = False
     """Whether it is kept with its answer, for feedback."""
+    tags: str = ""
+    """The caller's ``metadata`` as JSON, see `argosy.gateway.tags`; empty without."""
     told_as_chat: bool = False
     """A text completion whose events go out as those of a chat: the rest of a chat's answer."""
 
@@ -118,6 +120,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
             raise Invalid(f"The request body is not valid JSON: {error}.", code="invalid_json") from None
         body["model"] = model
         body.pop("return_progress", None)
+        if self.tags and not body.get("store"):
+            body.pop("metadata", None)  # it was said to this platform; OpenAI refuses it with what is not to be stored
         if not self.stream:
             body.pop("stream", None)
             body.pop("stream_options", None)  # refused where nothing is streamed

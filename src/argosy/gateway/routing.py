@@ -56,10 +56,14 @@ class Offer:
     """What the price says for lines of batches, in percent; None: the platform's."""
     cost_version: str = ""
     """Id of what the provider asks, pinned likewise; empty for an engine of ours, and where it is not known."""
+    target: str = field(init=False)
+    """The name of the deployment or the provider behind it."""
     ready: bool = field(init=False)
     """Whether a replica answers for it now; otherwise it is worth waiting for one."""
 
     def __post_init__(self) -> None:
+        provider = self.route.provider
+        object.__setattr__(self, "target", provider.name if provider else self.route.base_model)
         object.__setattr__(self, "ready", bool(self.route.url))
 
     def discount(self, granted: int, batch_id: str | None) -> int:
@@ -99,7 +103,7 @@ def expected(tx: Transaction) -> list[Route]:
             continue
         base = Route(
             model=deployment.model,
-            project_id=None,
+            project_id=deployment.dedicated_to,
             base_model=deployment.model,
             url="",
             adapter_index=None,
@@ -111,7 +115,8 @@ def expected(tx: Transaction) -> list[Route]:
             revision=revision_of(deployment.id, deployment.version, fits.get((deployment.id, deployment.version))),
         )
         left_out = deployment.detail.get("left_out", {})
-        adapters = [version for version in adapters_of(tx, deployment.model) if version.name not in left_out]
+        known = [version for version in adapters_of(tx, deployment.model) if version.name not in left_out]
+        adapters = [each for each in known if deployment.dedicated_to in (None, each.project_id)]
         found.append(base)
         for each in adapters:
             revision = f"{base.revision} {each.digest}"

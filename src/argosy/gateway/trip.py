@@ -122,6 +122,7 @@ class Trip(msgspec.Struct, eq=False):
         call = self.call
         call.meter.dispatched = True
         self.part.answered_by = offer.identity
+        call.meter.target, call.meter.version = offer.target, offer.route.version
         call.meter.attempts = call.served.attempts = max(call.meter.attempts, self._attempts)
         if call.served.target != offer.route.model:
             call.served.target = offer.route.model

@@ -23,6 +23,7 @@ class EmbeddingFields(msgspec.Struct, kw_only=True):
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = None
     user: str | None = None
+    metadata: dict[str, Raw] | None = None
     stream: bool | None = None
     stream_options: dict[str, Raw] | None = None
     lora: Raw | UnsetType = UNSET
@@ -35,6 +36,7 @@ class RerankFields(msgspec.Struct, kw_only=True):
     query: _Text
     documents: Annotated[list[_Text], Meta(min_length=1, max_length=INPUTS_LIMIT)]
     top_n: Annotated[int, Meta(ge=1)] | None = None
+    metadata: dict[str, Raw] | None = None
     stream: bool | None = None
     stream_options: dict[str, Raw] | None = None
     lora: Raw | UnsetType = UNSET

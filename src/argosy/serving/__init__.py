@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         list_deployments,
         list_replicas,
         list_versions,
+        no_such_deployment,
         roll_back,
         stop_deployment,
     )
@@ -54,6 +55,7 @@ __all__ = [
     "list_replicas",
     "list_versions",
     "modality_of",
+    "no_such_deployment",
     "ready_file",
     "require_room",
     "revision_of",

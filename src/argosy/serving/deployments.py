@@ -50,6 +50,7 @@ def deploy(
     quantisation: str | None = None,
     effective_from: int | None = None,
     cost: Tariff | None = None,
+    dedicated_to: str | None = None,
 ) -> Deployment:
     """Ask for ``model`` to be served; harmless to repeat, and the way to retry after a failure.
 
@@ -58,6 +59,8 @@ def deploy(
 
     After ``idle_unload_s`` seconds without a request its engine is unloaded, and loaded again by the next one; 0 is
     never, None leaves it as it was.
+    ``dedicated_to`` is the one project that may use it and pays for its engines' time; empty is every project, None
+    leaves it as it was.
     Without ``engine``, models with a card run on llama.cpp, or at the provider that the card names; the name ``echo``
     needs no card, and neither does any name on the echo engine or with ``provided``. ``prices`` become the model's;
     without any, the price that it has stays, or else that on the card begins. So it does where ``prices`` hold only
@@ -72,6 +75,12 @@ def deploy(
         provided = _as_on_card(known)
     if provided:
         _check_name(model)
+        if dedicated_to:
+            raise Invalid(
+                f"'{model}' is answered for by a provider: there is no engine that could be one project's alone.",
+                code="no_engine_to_dedicate",
+                param="dedicated_to",
+            )
         find_provider(tx, provided.provider)
         _set_price(tx, model, prices, _list_prices(known), effective_from)
         _set_cost(tx, provided, model, cost, known, effective_from)
@@ -97,7 +106,7 @@ def deploy(
         wanted = _check_card(tx, project_id, card(model))
         quantisation = _form(tx, wanted, quantisation)
         _set_price(tx, model, prices, wanted.own_prices, effective_from)
-    return want_deployment(tx, project_id, model, Spec(engine, quantisation), idle_unload_s, replicas)
+    return want_deployment(tx, project_id, model, Spec(engine, quantisation), idle_unload_s, replicas, dedicated_to)
 
 
 def served_file(tx: Transaction, model: str) -> Path | None:

@@ -37,6 +37,9 @@ class Route:
     """Requests that this replica computes side by side; 0: as many as come."""
     revision: str = ""
     """What was deployed, down to the file and the adapter: another revision may give other answers."""
+    version: str = ""
+    """The same in short, for bills: the deployment's id and the number of its version, then the adapter's digest or
+    the name that a provider has for it."""
 
     @property
     def price_model(self) -> str:
@@ -60,11 +63,15 @@ def routes(tx: Transaction) -> list[Route]:
             "modality": modality_of(row.model),
             "slots": EngineSpec.slots if row.engine == "llama_cpp" else 0,
         }
-        found.append(Route(model=row.model, project_id=None, adapter_index=None, revision=revision, **common))
+        common["version"] = version_of(row.deployment_id, row.version)
+        own: dict[str, Any] = {"project_id": row.dedicated_to, "revision": revision}
+        found.append(Route(model=row.model, adapter_index=None, **own, **common))
         for index, name in enumerate(row.adapters):
-            if adapter := adapters.get(name):  # a deleted one is served no longer, even before its engine is replaced
-                own: dict[str, Any] = {"project_id": adapter.project_id, "revision": f"{revision} {adapter.digest}"}
-                found.append(Route(model=name, adapter_index=index, **own, **common))
+            adapter = adapters.get(name)  # a deleted one is served no longer, even before its engine is replaced
+            if adapter and row.dedicated_to in (None, adapter.project_id):
+                own = {"project_id": adapter.project_id, "revision": f"{revision} {adapter.digest}"}
+                own["version"] = version_of(row.deployment_id, row.version, adapter.digest)
+                found.append(Route(model=name, adapter_index=index, **{**common, **own}))
     return found
 
 
@@ -91,6 +98,7 @@ def _provided(tx: Transaction) -> list[Route]:
                     provider=provider,
                     provider_model=spec.provider_model or deployment.model,
                     revision=f"{provider.id} {provider.base_url} {spec.provider_model}",
+                    version=version_of(deployment.id, deployment.version, spec.provider_model or deployment.model),
                 )
             )
     return found
@@ -99,6 +107,11 @@ def _provided(tx: Transaction) -> list[Route]:
 def revision_of(deployment_id: str, version: int, file: str | None) -> str:
     """The revision of a base model that is served from ``file``."""
     return f"{deployment_id} {version} {file or ''}"
+
+
+def version_of(deployment_id: str, version: int, of_it: str = "") -> str:
+    """What a usage row says of the model that answered; at most 200 characters."""
+    return f"{deployment_id} v{version} {of_it}".rstrip()[:200]
 
 
 def modality_of(model: str) -> str:

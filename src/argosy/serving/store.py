@@ -46,6 +46,8 @@ class Deployment:
     """Seconds without a request after which its engine is unloaded; None is never."""
     asked_us: int | None = None
     """When a request last found it unloaded."""
+    dedicated_to: str | None = None
+    """The one project that may use it, and pays for its engines' time; None is every project."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +76,23 @@ def want_deployment(
     spec: Spec,
     idle_unload_s: int | None = None,
     replicas: int | None = None,
+    dedicated_to: str | None = None,
 ) -> Deployment:
     """Ask for a model to be served: new, as a new version, again after it was stopped or failed, or as it runs already.
 
     ``idle_unload_s``: None leaves it as it is, 0 is never. ``replicas``: None leaves their number, 1 at first.
+    ``dedicated_to``: None leaves it as it is, empty is every project.
     """
     row = tx.execute(_WITH_SPEC.where(deployments.c.model == model)).one_or_none()
     if row is None:
-        fields = {"id": (made := new_id("dep_")), "project_id": project_id, "model": model, "created_at": now()}
+        fields: dict[str, Any] = {
+            "id": (made := new_id("dep_")),
+            "project_id": project_id,
+            "model": model,
+            "created_at": now(),
+        }
         rest = {"version": 1, "replicas": replicas or 1, "idle_unload_s": idle_unload_s or None}
+        fields["dedicated_to"] = dedicated_to or None
         tx.execute(insert(deployments).values(**fields, **rest, **_fresh(spec)))
         add_version(tx, made, spec)
         bump_version(tx)
@@ -93,6 +103,8 @@ def want_deployment(
         values["idle_unload_s"] = idle_unload_s or None
     if replicas is not None and found.replicas != replicas:
         values["replicas"] = replicas
+    if dedicated_to is not None and found.dedicated_to != (dedicated_to or None):
+        values["dedicated_to"] = dedicated_to or None
     if spec != found.spec:
         values |= _moved(found, add_version(tx, found.id, spec), spec)
     elif found.desired == "stopped" or found.state == "failed":
@@ -197,11 +209,16 @@ def find_deployment(tx: Transaction, name: str) -> Deployment:
     where = deployments.c.id if name.startswith("dep_") else deployments.c.model
     row = tx.execute(_WITH_SPEC.where(where == name)).one_or_none()
     if row is None:
-        raise NotFound(
-            f"There is no deployment '{name}'. List them with 'argosy deployments', or make one with 'argosy deploy'.",
-            code="deployment_not_found",
-        )
+        raise no_such_deployment(name)
     return _deployment(row)
+
+
+def no_such_deployment(name: str) -> NotFound:
+    """What is said of one that is not there, or is others' alone."""
+    return NotFound(
+        f"There is no deployment '{name}'. List them with 'argosy deployments', or make one with 'argosy deploy'.",
+        code="deployment_not_found",
+    )
 
 
 def list_deployments(tx: Transaction) -> list[Deployment]:
@@ -265,9 +282,11 @@ def list_replicas(tx: Transaction, deployment_id: str | None = None) -> list[Rep
 
 
 def ready_replicas(tx: Transaction) -> list[Row[Any]]:
-    """The replicas that answer now, oldest first, each with its deployment's ``model`` and its version's ``engine``."""
+    """The replicas that answer now, oldest first, each with its deployment's ``model`` and whom that is dedicated to,
+    and its version's ``engine``.
+    """
     ready = (
-        select(replicas, deployments.c.model, versions.c.engine)
+        select(replicas, deployments.c.model, deployments.c.dedicated_to, versions.c.engine)
         .join(deployments, deployments.c.id == replicas.c.deployment_id)
         .join(
             versions,

@@ -20,6 +20,7 @@ deployments = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("idle_unload_s", Integer),  # unload after this long without a request; never if it is absent
     Column("asked_us", BigInteger),  # when a request last found it unloaded
+    Column("dedicated_to", String(64)),  # the one project that may use it, and pays for its engines' time
 )
 
 # What a deployment is to be served with. Numbered from 1; a row is never changed, but for how it turned out.
@@ -51,4 +52,19 @@ replicas = Table(
     Column("context_length", Integer, nullable=False),
     Column("error", Text),
     Column("started_at", BigInteger, nullable=False),
+)
+
+# What an engine that is dedicated to a project has run in a stretch of time, until that is over and billed.
+engine_windows = Table(
+    "engine_windows",
+    metadata,
+    Column("replica_id", String(64), primary_key=True),
+    Column("window", BigInteger, primary_key=True),  # its number since 1970
+    Column("deployment_id", String(64), nullable=False),
+    Column("project_id", String(64), nullable=False),  # who pays
+    Column("model", String(255), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("from_us", BigInteger, nullable=False),
+    Column("to_us", BigInteger, nullable=False),
+    Column("price_version", String(40), nullable=False),  # the price when it began
 )

@@ -112,6 +112,7 @@ def test_a_response_becomes_a_chat_completion():
         "tool_choice": {"type": "function", "function": {"name": "f"}},
         "parallel_tool_calls": False,
         "user": "u",
+        "metadata": {"a": "b"},
     }
 
 
@@ -143,6 +144,7 @@ def test_a_message_becomes_a_chat_completion():
         "tool_choice": {"type": "function", "function": {"name": "f"}},
         "parallel_tool_calls": False,
         "user": "u",
+        "metadata": {"user_id": "u"},
     }
 
 

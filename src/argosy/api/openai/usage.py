@@ -1,103 +1,90 @@
-"""``/v1/organization/usage/completions`` and ``/v1/organization/costs``, as OpenAI's administration API has them.
+"""``/v1/organization/usage/*`` and ``/v1/organization/costs``, as OpenAI's administration API has them.
 
 Administrators see their whole organization, holders of the scope ``billing`` their own project.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter
 
 from argosy.api.billing_scope import flush_usage, visible_projects
 from argosy.api.context import BillingCaller, PlatformParts
-from argosy.billing import QUANTITIES
-from argosy.billing.reports import Bucket, Question, Totals, report
-from argosy.core import Invalid, now
+from argosy.api.openai.usage_query import TAG, Asked, AskedFor
+from argosy.billing.rating import MEASURED_QUANTITY, QUANTITIES
+from argosy.billing.reports import Bucket, Totals, report
+from argosy.core.money import MICRO
 
 router = APIRouter(prefix="/v1/organization", tags=["usage"])
 
 _WIDTHS = {"1m": (60, 60, 1440), "1h": (3600, 24, 168), "1d": (86_400, 7, 31)}
 """Width in seconds, buckets by default, buckets at most."""
 _COST_WIDTH = (86_400, 7, 180)
-_COLUMNS = {
-    "project_id": "project_id",
-    "api_key_id": "key_id",
-    "model": "model",
-    "line_item": "model",
-    "batch": "batch",
-}
-"""What can be grouped by, and the column behind it. A line item is a model and a quantity."""
-_MICRO = 1_000_000
-_SECONDS_MAX = 10**12
-"""Later than anyone will ask for; in microseconds it still fits a column."""
-_List = Annotated[list[str], Query(default_factory=list)]
-
-
-class Asked:
-    """The query parameters that both reports share."""
-
-    def __init__(
-        self,
-        request: Request,
-        start_time: Annotated[int, Query(ge=0, le=_SECONDS_MAX)],
-        group_by: _List,
-        project_ids: _List,
-        api_key_ids: _List,
-        models: _List,
-        end_time: Annotated[int | None, Query(ge=0, le=_SECONDS_MAX)] = None,
-        limit: Annotated[int | None, Query(ge=1)] = None,
-        page: str | None = None,
-    ) -> None:
-        def both(name: str, plain: list[str]) -> list[str]:
-            return plain + request.query_params.getlist(f"{name}[]")  # as OpenAI's clients write lists
-
-        self.start_time, self.end_time, self.limit, self.page = start_time, end_time, limit, page
-        self.group_by = both("group_by", group_by)
-        named = {"project_id": both("project_ids", project_ids), "key_id": both("api_key_ids", api_key_ids)}
-        named["model"] = both("models", models)
-        self.only = {column: values for column, values in named.items() if values}
-
-    def question(self, width: tuple[int, int, int], allowed: tuple[str, ...]) -> Question:
-        """The question to the books. Raises Invalid."""
-        width_s, default, most = width
-        limit = self.limit or default
-        if limit > most:
-            raise Invalid(f"At most {most} buckets of this width at a time.", code="limit_too_high", param="limit")
-        if unknown := set(self.group_by) - set(allowed):
-            raise Invalid(
-                f"Cannot group by {', '.join(sorted(unknown))}. Choose from {', '.join(allowed)}.",
-                code="invalid_group_by",
-                param="group_by",
-            )
-        start, end = self._start(), now() + 1 if self.end_time is None else self.end_time
-        if start >= end:
-            raise Invalid("end_time must lie after start_time.", code="invalid_time_range", param="end_time")
-        return Question(start, end, width_s, limit, tuple(_COLUMNS[name] for name in self.group_by), self.only)
-
-    def _start(self) -> int:
-        if self.page is None:
-            return self.start_time
-        kind, _, number = self.page.partition("_")
-        if kind != "page" or not number.isdecimal() or len(number) > len(str(_SECONDS_MAX)):
-            raise Invalid("That is not a page. Send back next_page as it came.", code="invalid_page", param="page")
-        return max(int(number), self.start_time)
-
-
-AskedFor = Annotated[Asked, Depends(Asked)]
+Width = Literal["1m", "1h", "1d"]
+_PLAIN = ("project_id", "api_key_id", "model")
+_OTHERS = ("embedding", "moderation", "rerank")
+"""Kinds of requests that do not write text, each with a page of its own."""
+_Results = Callable[[Bucket], list[dict[str, Any]]]
 
 
 @router.get("/usage/completions")
 def usage_of_completions(
-    parts: PlatformParts, caller: BillingCaller, asked: AskedFor, bucket_width: Literal["1m", "1h", "1d"] = "1d"
+    parts: PlatformParts, caller: BillingCaller, asked: AskedFor, bucket_width: Width = "1d"
 ) -> dict[str, Any]:
-    """Tokens and requests over time, training not among them.
+    """Tokens and requests over time, of everything that writes text.
 
     ``saved_input_tokens``, ``saved_output_tokens`` and ``saved`` are what kept answers saved, at the pinned prices.
     """
-    question = asked.question(_WIDTHS[bucket_width], ("project_id", "api_key_id", "model", "batch"))
+    question = asked.question(_WIDTHS[bucket_width], (*_PLAIN, "batch"), _OTHERS)
     flush_usage(parts)
     with parts.database.read() as tx:
         buckets, following = report(tx, visible_projects(tx, caller), question, training=False)
-    return _page(buckets, following, lambda totals: [_usage(totals)])
+    return _page(buckets, following, lambda bucket: [_completions(totals) for totals in bucket.results])
+
+
+@router.get("/usage/embeddings")
+def usage_of_embeddings(
+    parts: PlatformParts, caller: BillingCaller, asked: AskedFor, bucket_width: Width = "1d"
+) -> dict[str, Any]:
+    """Tokens and requests for embeddings over time."""
+    return _of_kind(parts, caller, asked, bucket_width, "embedding", "embeddings")
+
+
+@router.get("/usage/moderations")
+def usage_of_moderations(
+    parts: PlatformParts, caller: BillingCaller, asked: AskedFor, bucket_width: Width = "1d"
+) -> dict[str, Any]:
+    """Tokens and requests for moderation over time."""
+    return _of_kind(parts, caller, asked, bucket_width, "moderation", "moderations")
+
+
+@router.get("/usage/reranks")
+def usage_of_reranks(
+    parts: PlatformParts, caller: BillingCaller, asked: AskedFor, bucket_width: Width = "1d"
+) -> dict[str, Any]:
+    """Tokens and requests for rerankings over time, in the shape of those for embeddings. OpenAI has no such page."""
+    return _of_kind(parts, caller, asked, bucket_width, "rerank", "reranks")
+
+
+@router.get("/usage/images")
+@router.get("/usage/audio_speeches")
+@router.get("/usage/audio_transcriptions")
+@router.get("/usage/vector_stores")
+@router.get("/usage/code_interpreter_sessions")
+@router.get("/usage/file_search_calls")
+@router.get("/usage/web_search_calls")
+def usage_of_nothing(caller: BillingCaller, asked: AskedFor, bucket_width: Width = "1d") -> dict[str, Any]:
+    """What this platform does not offer has been used by nobody: pages of empty buckets."""
+    asked.group_by = [name for name in asked.group_by if name in _PLAIN]
+    question = asked.question(_WIDTHS[bucket_width], _PLAIN)
+    first, past = question.start_time // question.width_s, (question.end_time - 1) // question.width_s + 1
+    end = min(past, first + question.limit)
+    cut = [max(first * question.width_s, question.start_time)]
+    cut += [number * question.width_s for number in range(first + 1, end)]
+    cut.append(min(end * question.width_s, question.end_time))
+    buckets = [Bucket(start, stop, ()) for start, stop in pairwise(cut)]
+    return _page(buckets, cut[-1] if end < past else None, lambda _: [])
 
 
 @router.get("/costs")
@@ -110,16 +97,27 @@ def costs(
     with parts.database.read() as tx:
         buckets, following = report(tx, visible_projects(tx, caller), question, training=True)
     by_item = "line_item" in asked.group_by
-    return _page(buckets, following, lambda totals: _line_items(totals) if by_item else [_cost(totals)])
+    return _page(buckets, following, _line_items if by_item else lambda bucket: [_cost(one) for one in bucket.results])
 
 
-def _page(buckets: list[Bucket], following: int | None, results: Any) -> dict[str, Any]:
+def _of_kind(
+    parts: PlatformParts, caller: BillingCaller, asked: Asked, bucket_width: Width, kind: str, name: str
+) -> dict[str, Any]:
+    asked.only["kind"] = [kind]
+    question = asked.question(_WIDTHS[bucket_width], _PLAIN)
+    flush_usage(parts)
+    with parts.database.read() as tx:
+        buckets, following = report(tx, visible_projects(tx, caller), question, training=False)
+    return _page(buckets, following, lambda bucket: [_read_only(totals, name) for totals in bucket.results])
+
+
+def _page(buckets: list[Bucket], following: int | None, results: _Results) -> dict[str, Any]:
     data = [
         {
             "object": "bucket",
             "start_time": bucket.start_time,
             "end_time": bucket.end_time,
-            "results": [result for totals in bucket.results for result in results(totals)],
+            "results": results(bucket),
         }
         for bucket in buckets
     ]
@@ -127,7 +125,7 @@ def _page(buckets: list[Bucket], following: int | None, results: Any) -> dict[st
     return {"object": "page", "data": data, "has_more": following is not None, "next_page": next_page}
 
 
-def _usage(totals: Totals) -> dict[str, Any]:
+def _completions(totals: Totals) -> dict[str, Any]:
     units = totals.units
     return {
         "object": "organization.usage.completions.result",
@@ -135,43 +133,76 @@ def _usage(totals: Totals) -> dict[str, Any]:
         "input_cached_tokens": units["cached_input"],
         "input_uncached_tokens": units["input"],
         "output_tokens": units["output"],
+        "output_reasoning_tokens": totals.reasoning_tokens,
         "num_model_requests": totals.events,
         "saved_input_tokens": totals.saved["prompt_tokens"],
         "saved_output_tokens": totals.saved["completion_tokens"],
-        "saved": _money(totals.saved["amount"], totals.currency),
-        "project_id": totals.group.get("project_id"),
-        "user_id": None,
-        "api_key_id": totals.group.get("key_id"),
-        "model": totals.group.get("model"),
+        "saved": money(totals.saved["amount"], totals.currency),
+        **_group(totals),
         "batch": None if (batch := totals.group.get("batch")) is None else bool(batch),
     }
 
 
-def _cost(totals: Totals) -> dict[str, Any]:
-    return _amount(totals, sum(totals.amounts.values())) | {"line_item": None}
-
-
-def _line_items(totals: Totals) -> list[dict[str, Any]]:
-    return [
-        _amount(totals, totals.amounts[name])
-        | {
-            "line_item": f"{totals.group['model']}, {name}_tokens",
-            "quantity": totals.units[name],
-            "quantity_unit": "tokens",
-        }
-        for name in QUANTITIES
-        if totals.units[name]
-    ]
-
-
-def _amount(totals: Totals, micro: int) -> dict[str, Any]:
+def _read_only(totals: Totals, name: str) -> dict[str, Any]:
+    """Of models that read and do not write."""
     return {
-        "object": "organization.costs.result",
-        "amount": _money(micro, totals.currency),
-        "project_id": totals.group.get("project_id"),
-        "api_key_id": totals.group.get("key_id"),
+        "object": f"organization.usage.{name}.result",
+        "input_tokens": totals.units["input"] + totals.units["cached_input"],
+        "num_model_requests": totals.events,
+        **_group(totals),
     }
 
 
-def _money(micro: int, currency: str) -> dict[str, Any]:
-    return {"value": micro / _MICRO, "currency": currency.lower(), "micro": micro}
+def _cost(totals: Totals) -> dict[str, Any]:
+    return _amount(totals, totals.cost) | {"line_item": None}
+
+
+def _line_items(bucket: Bucket) -> list[dict[str, Any]]:
+    """A line for each model and quantity. Of two rows with different things measured, the tokens are on one line."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for item in (item for totals in bucket.results for item in _items(totals)):
+        place = tuple(str(item[name]) for name in ("line_item", "project_id", "api_key_id", "metadata"))
+        if before := found.get((*place, currency := item["amount"]["currency"])):
+            before["quantity"] += item["quantity"]
+            before["amount"] = money(before["amount"]["micro"] + item["amount"]["micro"], currency.upper())
+        else:
+            found[(*place, currency)] = item
+    return list(found.values())
+
+
+def _items(totals: Totals) -> Iterator[dict[str, Any]]:
+    model, measured = totals.group["model"], str(totals.group["measured"])
+    for name in QUANTITIES:
+        if totals.units[name]:
+            called, unit = (measured, measured) if name == MEASURED_QUANTITY else (f"{name}_tokens", "tokens")
+            yield _amount(totals, totals.amounts[name]) | {
+                "line_item": f"{model}, {called}",
+                "quantity": totals.units[name],
+                "quantity_unit": unit,
+            }
+
+
+def _amount(totals: Totals, micro: int) -> dict[str, Any]:
+    group = _group(totals)
+    return {
+        "object": "organization.costs.result",
+        "amount": money(micro, totals.currency),
+        **{name: group[name] for name in ("project_id", "api_key_id", "metadata")},
+    }
+
+
+def _group(totals: Totals) -> dict[str, Any]:
+    """What a result is grouped by; ``metadata`` holds what callers said, null for those who did not."""
+    tags = {name.removeprefix(TAG): value for name, value in totals.group.items() if name.startswith(TAG)}
+    return {
+        "project_id": totals.group.get("project_id"),
+        "user_id": None,
+        "api_key_id": totals.group.get("key_id"),
+        "model": totals.group.get("model"),
+        "metadata": tags or None,
+    }
+
+
+def money(micro: int, currency: str) -> dict[str, Any]:
+    """An amount on OpenAI's wire, and exactly."""
+    return {"value": micro / MICRO, "currency": currency.lower(), "micro": micro}

@@ -7,9 +7,12 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from argosy import billing, serving
+from argosy.api.billing_scope import visible_project, visible_projects
 from argosy.api.context import AdminCaller, InferenceCaller, PlatformParts
 from argosy.api.platform.price_bodies import NewCost, NewPrices, date_of, terms_wire
 from argosy.billing.prices import versions_of
+from argosy.core import Conflict
+from argosy.identity import Caller
 from argosy.runtime import Transaction
 from argosy.serving import Deployment, DeploymentVersion, ReplicaRow
 
@@ -48,6 +51,8 @@ class NewDeployment(BaseModel):
     """The form of its weights, such as ``Q8_0``, or ``best``, as fitting finds; left out, as it was, or the best."""
     prices: DeploymentPrices | None = None
     """What a call costs here; left out, what the card says."""
+    dedicated_to: str | None = Field(default=None, max_length=64)
+    """The one project that may use it, and pays for its engines' seconds; empty: every project; left out: as it was."""
 
 
 class Target(BaseModel):
@@ -70,19 +75,23 @@ def create_deployment(body: NewDeployment, platform: PlatformParts, caller: Admi
         prices = body.prices.terms() if body.prices else None
         begins = date_of(body.prices.effective_from) if body.prices else None
         cost = body.prices.cost.terms() if body.prices and body.prices.cost else None
+        _refuse_others(tx, caller, body.model)
         made = serving.deploy(
             tx, caller.project_id, body.model, body.engine, provided, prices,
             body.idle_unload_s, body.replicas, body.quantisation, begins, cost,
+            body.dedicated_to and visible_project(tx, caller, body.dedicated_to),
         )  # fmt: skip
         return _wire(tx, made, serving.list_replicas(tx, made.id), admin=True)
 
 
 @router.get("")
 def list_deployments(platform: PlatformParts, caller: InferenceCaller) -> dict[str, Any]:
-    """List all deployments: they serve every project of the platform."""
+    """List all deployments that the project may use: all but those that are dedicated to others."""
     with platform.database.read() as tx:
         rows = serving.list_replicas(tx)
-        data = [_wire(tx, one, rows, admin=caller.may("admin")) for one in serving.list_deployments(tx)]
+        mine, admin = visible_projects(tx, caller), caller.may("admin")
+        found = [one for one in serving.list_deployments(tx) if one.dedicated_to in (None, *mine)]
+        data = [_wire(tx, one, rows, admin=admin) for one in found]
     return {"object": "list", "data": data, "has_more": False}
 
 
@@ -90,7 +99,7 @@ def list_deployments(platform: PlatformParts, caller: InferenceCaller) -> dict[s
 def retrieve_deployment(deployment: str, platform: PlatformParts, caller: InferenceCaller) -> dict[str, Any]:
     """One deployment, by its id or by its model's name."""
     with platform.database.read() as tx:
-        found = serving.find_deployment(tx, deployment)
+        found = _find(tx, caller, deployment)
         return _wire(tx, found, serving.list_replicas(tx, found.id), admin=caller.may("admin"))
 
 
@@ -98,7 +107,7 @@ def retrieve_deployment(deployment: str, platform: PlatformParts, caller: Infere
 def list_versions(deployment: str, platform: PlatformParts, caller: InferenceCaller) -> dict[str, Any]:
     """All that it was ever to be served with, oldest first, and what was measured."""
     with platform.database.read() as tx:
-        found = serving.find_deployment(tx, deployment)
+        found = _find(tx, caller, deployment)
         data = [_version(one, wanted=one.number == found.version) for one in serving.list_versions(tx, found.id)]
     return {"object": "list", "data": data, "has_more": False}
 
@@ -107,7 +116,7 @@ def list_versions(deployment: str, platform: PlatformParts, caller: InferenceCal
 def roll_back(deployment: str, body: Target, platform: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
     """Serve an earlier version again. The present one answers until that is ready."""
     with platform.database.write() as tx:
-        found = serving.roll_back(tx, serving.find_deployment(tx, deployment).id, body.version)
+        found = serving.roll_back(tx, _find(tx, caller, deployment).id, body.version)
         return _wire(tx, found, serving.list_replicas(tx, found.id), admin=True)
 
 
@@ -120,7 +129,7 @@ def read_logs(
 ) -> dict[str, Any]:
     """The last lines that its engines wrote. They hold no prompts and no answers."""
     with platform.database.read() as tx:
-        found = serving.find_deployment(tx, deployment)
+        found = _find(tx, caller, deployment)
     return {"object": "deployment.logs", "lines": serving.last_lines(platform.settings.home, found.model, lines)}
 
 
@@ -128,8 +137,22 @@ def read_logs(
 def delete_deployment(deployment: str, platform: PlatformParts, caller: AdminCaller) -> dict[str, Any]:
     """Finish the requests in flight, then stop. Its adapters stay, and answer again when it is deployed again."""
     with platform.database.write() as tx:
-        found = serving.stop_deployment(tx, serving.find_deployment(tx, deployment).id)
+        found = serving.stop_deployment(tx, _find(tx, caller, deployment).id)
         return _wire(tx, found, serving.list_replicas(tx, found.id), admin=True)
+
+
+def _find(tx: Transaction, caller: Caller, deployment: str) -> Deployment:
+    """A deployment that is not dedicated to others. Raises NotFound."""
+    found = serving.find_deployment(tx, deployment)
+    if found.dedicated_to not in (None, *visible_projects(tx, caller)):
+        raise serving.no_such_deployment(deployment)
+    return found
+
+
+def _refuse_others(tx: Transaction, caller: Caller, model: str) -> None:
+    mine = visible_projects(tx, caller)
+    if any(one.model == model and one.dedicated_to not in (None, *mine) for one in serving.list_deployments(tx)):
+        raise Conflict(f"'{model}' is dedicated to others. Choose another model.", code="deployment_dedicated")
 
 
 def _wire(tx: Transaction, deployment: Deployment, rows: list[ReplicaRow], *, admin: bool) -> dict[str, Any]:
@@ -170,6 +193,7 @@ def _wire(tx: Transaction, deployment: Deployment, rows: list[ReplicaRow], *, ad
             if row.deployment_id == deployment.id
         ],
         "idle_unload_s": deployment.idle_unload_s,
+        "dedicated_to": deployment.dedicated_to,
         "created_at": deployment.created_at,
         "updated_at": deployment.updated_at,
     }

@@ -3,6 +3,7 @@
 Amounts are integers in micro-units (millionths of the currency's unit), prices micro-units per million tokens.
 """
 
+import json
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Query
 from argosy.api.billing_scope import flush_usage, visible_project
 from argosy.api.context import BillingCaller, PlatformParts
 from argosy.billing import QUANTITIES, REVENUE, balances, list_entries
+from argosy.billing.rating import quantity_name
 from argosy.billing.reports import EventFilter, EventLine, get_event, list_events
 
 router = APIRouter(tags=["billing"])
@@ -90,12 +92,18 @@ def _event(line: EventLine) -> dict[str, Any]:
         "estimated": line.estimated,
         "route": line.route or None,
         "attempts": line.attempts,
+        "target": line.target or None,
+        "model_version": line.model_version or None,
+        "metadata": json.loads(line.tags) if line.tags else {},
         "started_us": line.started_us,
         "finished_us": line.finished_us,
+        "latency_us": max(0, line.finished_us - line.started_us),
+        "time_to_first_token_us": line.first_token_us or None,
         "usage": {
             "prompt_tokens": line.units["input"] + line.units["cached_input"],
             "cached_tokens": line.units["cached_input"],
             "completion_tokens": line.units["output"],
+            "reasoning_tokens": line.reasoning_tokens,
             "training_tokens": line.units["training"],
             "saved_prompt_tokens": line.saved_prompt_tokens,
             "saved_completion_tokens": line.saved_completion_tokens,
@@ -107,7 +115,7 @@ def _event(line: EventLine) -> dict[str, Any]:
         "currency": line.currency,
         "quantities": [
             {
-                "quantity": name,
+                "quantity": quantity_name(name, line.measured),
                 "units": line.units[name],
                 "unit_price": line.unit_prices[name],
                 "amount": line.amounts[name],

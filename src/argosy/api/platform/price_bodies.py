@@ -45,11 +45,16 @@ class NewCost(BaseModel):
         """As the price list has them."""
         cached = self.input if self.cached_input is None else self.cached_input
         tiers = tuple(tier.tier() for tier in self.tiers)
-        return Terms(self.currency, self.input, cached, self.output, self.training, tiers, self.off)
+        return Terms(self.currency, self.input, cached, self.output, self.training, tiers, self.off, self.meters)
 
     @property
     def off(self) -> int | None:
         """Percent off in a batch."""
+        return None
+
+    @property
+    def meters(self) -> dict[str, int] | None:
+        """Rates of what is counted besides tokens."""
         return None
 
 
@@ -58,11 +63,18 @@ class NewPrices(NewCost):
 
     batch_discount: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
     """Percent off in batches; left out, the platform's."""
+    measured: dict[str, Rate] | None = None
+    """Micro-units per million of what is counted besides tokens, by `argosy.billing.MEASURED`; left out, as it was."""
 
     @property
     def off(self) -> int | None:
         """Percent off in a batch."""
         return self.batch_discount
+
+    @property
+    def meters(self) -> dict[str, int] | None:
+        """Rates of what is counted besides tokens."""
+        return self.measured
 
 
 class NewPrice(NewPrices):
@@ -106,4 +118,4 @@ def date_of(given: int | str | None) -> int | None:
 def more_terms(price: Price | Terms) -> dict[str, Any]:
     """What a price says besides its rates."""
     tiers = [{name: getattr(tier, name) for name in tier.__struct_fields__} for tier in price.tiers]
-    return {"tiers": tiers, "batch_discount": price.batch_discount}
+    return {"tiers": tiers, "batch_discount": price.batch_discount, "measured": dict(price.measured or {})}

@@ -42,7 +42,7 @@ class InvoiceLine:
     project_name: str
     model: str
     quantity: str
-    """One of `argosy.billing.QUANTITIES`, or `CORRECTED`."""
+    """One of `argosy.billing.QUANTITIES`, the name of what was measured, or `CORRECTED`."""
     price_version: str
     units: int
     unit_price: int

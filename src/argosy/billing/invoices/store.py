@@ -65,8 +65,8 @@ def used_between(tx: Transaction, project_ids: Sequence[str], start: int, end: i
 
 
 def totals(tx: Transaction, project_ids: Sequence[str], span: Span) -> list[Row[Any]]:
-    """Counts, units and amounts of the span's events, by project, model, price version, tier, discount and whether a
-    fund pays; the late ones apart.
+    """Counts, units and amounts of the span's events, by project, model, price version, tier, discount, what was
+    measured and whether a fund pays; the late ones apart.
     """
     return [row for part in _parts(project_ids, span) for row in tx.execute(_sums().where(*part)).all()]
 
@@ -187,7 +187,7 @@ def _claimed(project_ids: Sequence[str], invoice_id: str) -> tuple[ColumnElement
 def _sums() -> Any:
     sums = [func.sum(units).label(f"{name}_units") for name, units in unit_columns().items()]
     sums += [func.sum(_used[f"{name}_amount"]).label(f"{name}_amount") for name in QUANTITIES]
-    pinned = (_used.project_id, _used.model, _used.price_version, _used.tier, _used.discount)
+    pinned = (_used.project_id, _used.model, _used.price_version, _used.tier, _used.discount, _used.measured)
     has_fund = (_used.fund != "").label("has_fund")
     return select(*pinned, has_fund, func.count().label("events"), *sums).group_by(*pinned, has_fund)
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from argosy.billing.invoices.records import CORRECTED, InvoiceLine, ProjectShare
 from argosy.billing.ledger import CORRECTION, CREDITS, PREPAID
 from argosy.billing.prices import Price
-from argosy.billing.rating import QUANTITIES
+from argosy.billing.rating import MEASURED_QUANTITY, QUANTITIES, quantity_name
 
-_ORDER = (*QUANTITIES, CORRECTED)
+_ORDER = {name: place for place, name in enumerate((*QUANTITIES, CORRECTED))}
 
 
 class _Key(NamedTuple):
@@ -53,8 +53,9 @@ class Sums:
             for name in QUANTITIES:
                 units, amount = int(getattr(row, f"{name}_units")), int(getattr(row, f"{name}_amount"))
                 if units or amount:
-                    key = _Key(row.project_id, row.model, row.price_version, int(row.tier), int(row.discount), name)
-                    self._put(key, units, amount)
+                    quantity = quantity_name(name, row.measured)
+                    pinned = (row.price_version, int(row.tier), int(row.discount), quantity)
+                    self._put(_Key(row.project_id, row.model, *pinned), units, amount)
 
     def add_corrections(self, rows: Iterable[Any]) -> None:
         """Rows of `store.corrections`: what was given back, and what of it went back to credits or a balance."""
@@ -75,7 +76,8 @@ class Sums:
 
         def place(key: _Key) -> tuple[Any, ...]:
             version = prices[key.price_version].version
-            return names[key.project_id], key[:2], version, key.tier, key.discount, _ORDER.index(key.quantity)
+            quantity = _ORDER.get(key.quantity, _ORDER[MEASURED_QUANTITY]), key.quantity
+            return names[key.project_id], key[:2], version, key.tier, key.discount, quantity
 
         return tuple(
             InvoiceLine(
@@ -117,5 +119,7 @@ def _unit_price(price: Price, key: _Key) -> int:
     """Micro-units per million units; 0 for what was given back."""
     if key.quantity == CORRECTED:
         return 0
+    if key.quantity not in _ORDER:
+        return price.measured.get(key.quantity, 0)
     rates = price if key.quantity == "training" else price.rates(key.tier)  # training has no tiers
     return int(getattr(rates, key.quantity))

@@ -5,7 +5,7 @@ when that begins. Beside it stands the cost, pinned and posted likewise, so that
 """
 
 from argosy.billing.prices.importing import Step, import_prices
-from argosy.billing.prices.price import Price, Tariff, Terms, Tier, in_force, price_for, tier_rates
+from argosy.billing.prices.price import Price, Tariff, Terms, Tier, in_force, measured_of, price_for, tier_rates
 from argosy.billing.prices.reading import Row, read_date, read_prices
 from argosy.billing.prices.store import (
     books_currency,
@@ -40,6 +40,7 @@ __all__ = [
     "ensure_price",
     "import_prices",
     "in_force",
+    "measured_of",
     "next_change",
     "price_for",
     "price_history",

@@ -1,9 +1,10 @@
 """What a price may be. Every way in, an API call, a deployment or a file, leads through here."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from argosy.billing.prices.price import Tariff, Terms, Tier
+from argosy.billing.usage import MEASURED
 from argosy.core import PERCENT, Invalid
 
 RATE_MAX = 10**12
@@ -18,6 +19,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 def terms_of(tariff: Tariff) -> Terms:
     """All that a tariff says, its tiers in order."""
     tiers: tuple[Tier, ...] = getattr(tariff, "tiers", ())
+    measured: Mapping[str, int] | None = getattr(tariff, "measured", None)
     return Terms(
         tariff.currency,
         tariff.input,
@@ -26,6 +28,7 @@ def terms_of(tariff: Tariff) -> Terms:
         tariff.training,
         tuple(sorted(tiers, key=lambda tier: tier.above_prompt_tokens)),
         getattr(tariff, "batch_discount", None),
+        None if measured is None else {name: rate for name, rate in measured.items() if rate},
     )
 
 
@@ -47,6 +50,12 @@ def check_terms(terms: Terms) -> None:
             f"{terms.currency[:20]!r} is no currency: write three capital letters, such as USD.",
             code="invalid_currency",
             param="currency",
+        )
+    if unknown := set(terms.measured or ()) - set(MEASURED):
+        raise Invalid(
+            f"{min(unknown)[:40]!r} is no meter. What is counted besides tokens is: {', '.join(MEASURED)}.",
+            code="unknown_meter",
+            param="measured",
         )
     for name, rate in _rates(terms):
         _check_rate(name, rate)
@@ -79,6 +88,7 @@ def check_date(effective_from: int, now: int) -> None:
 def _rates(terms: Terms) -> Iterator[tuple[str, int]]:
     for name in ("input", "cached_input", "output", "training"):
         yield name, getattr(terms, name)
+    yield from (terms.measured or {}).items()
     for tier in terms.tiers:
         for name in ("input", "cached_input", "output"):
             yield f"{name} above {tier.above_prompt_tokens} tokens", getattr(tier, name)

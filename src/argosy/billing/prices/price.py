@@ -1,15 +1,15 @@
 """Prices: immutable versions per model, in micro-units per million units. Pure: no clock, no database."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
 
 
 class Tariff(Protocol):
-    """What a model costs, as its card says it. Amounts are micro-units per million units. One that also has ``tiers``
-    or a ``batch_discount``, as `Terms` do, is taken with them.
+    """What a model costs, as its card says it. Amounts are micro-units per million units. One that also has ``tiers``,
+    a ``batch_discount`` or ``measured``, as `Terms` do, is taken with them.
     """
 
     @property
@@ -44,6 +44,7 @@ class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _TIERS = msgspec.json.Decoder(tuple[Tier, ...])
+_MEASURED = msgspec.json.Decoder(dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class Terms:
     tiers: tuple[Tier, ...] = ()
     batch_discount: int | None = None
     """Percent off in a batch; None: the platform's."""
+    measured: Mapping[str, int] | None = field(default=None, hash=False)
+    """Micro-units per million of what is counted besides tokens, by `argosy.billing.MEASURED`; None: as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,10 @@ class Price:
     """By `Tier.above_prompt_tokens`, lowest first."""
     batch_discount: int | None = None
     """Percent off in a batch; None: the platform's."""
+    measured: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """Micro-units per million of what is counted besides tokens, by `argosy.billing.MEASURED`; what costs nothing is
+    left out.
+    """
     provider: str = ""
     """Whose price it is; empty for our own."""
 
@@ -128,6 +135,17 @@ def tier_rates(text: str, tier: int) -> dict[str, int]:
         return {}
     rates = next(one for one in tiers_of(text) if one.above_prompt_tokens == tier)
     return {"input": rates.input, "cached_input": rates.cached_input, "output": rates.output}
+
+
+def measured_of(text: str) -> dict[str, int]:
+    """Prices of what is counted besides tokens, as a row has them."""
+    return _MEASURED.decode(text) if text else {}
+
+
+def measured_text(measured: Mapping[str, int]) -> str:
+    """The same as a row is to have them: one text for one set of prices, empty for none."""
+    priced = {name: measured[name] for name in sorted(measured) if measured[name]}
+    return msgspec.json.encode(priced).decode() if priced else ""
 
 
 def tiers_text(tiers: Iterable[Tier]) -> str:

@@ -9,13 +9,15 @@
     effective_from = 2027-01-01T00:00:00Z # left out: at once
     batch_discount = 40                   # percent off in batches; left out: the platform's
     tiers = [{ above_prompt_tokens = 200_000, input = 300_000, cached_input = 150_000, output = 900_000 }]
+    measured = { engine_seconds = 400_000_000 } # per million of what is counted besides tokens; left out: as it was
 
     [[prices]]
     kind = "cost"                         # what a provider asks
     provider = "openai"
     ...
 
-In CSV, tiers are written ``200000:300000:150000:900000``, several with semicolons between.
+In CSV, tiers are written ``200000:300000:150000:900000``, several with semicolons between, and
+``measured`` likewise, ``engine_seconds:400000000``.
 """
 
 import csv
@@ -38,7 +40,7 @@ Format = Literal["toml", "csv", "json"]
 ROWS_MAX = 5_000
 _NAMES = (
     "kind", "provider", "model", "currency", "input", "cached_input", "output", "training", "tiers", "batch_discount",
-    "effective_from",
+    "effective_from", "measured",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -196,6 +198,7 @@ def _row(line: int, members: object, *, written: bool) -> Row:
         _whole(members, "training", 0),
         _tiers(members.get("tiers", ())),
         _whole(members, "batch_discount") if "batch_discount" in members else None,
+        _measured(members["measured"]) if "measured" in members else None,
     )
     check_terms(terms)
     begins = read_date(members["effective_from"]) if "effective_from" in members else None
@@ -243,6 +246,18 @@ def _tier(text: str) -> dict[str, int]:
     if not re.fullmatch(r"\d{1,15}(:\d{1,15}){3}", text.strip(), re.ASCII):
         raise ValueError(f"a tier is above_prompt_tokens:input:cached_input:output, not {text[:60]!r}")
     return dict(zip(Tier.__struct_fields__, map(int, text.strip().split(":")), strict=True))
+
+
+def _measured(given: object) -> dict[str, int]:
+    if isinstance(given, str):
+        parts = [part.strip() for part in given.split(";")]
+        if not all(re.fullmatch(r"[a-z_]+:\d{1,15}", part, re.ASCII) for part in parts):
+            raise ValueError(f"what is counted besides tokens is written meter:rate, not {given[:60]!r}")
+        given = {name: int(rate) for name, rate in (part.split(":") for part in parts)}
+    try:
+        return msgspec.convert(given, dict[str, int])
+    except msgspec.ValidationError as error:
+        raise ValueError(f"measured: {error}") from error
 
 
 def _doubles(rows: list[Row]) -> Iterator[str]:

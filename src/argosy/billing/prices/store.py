@@ -4,13 +4,14 @@ Invariants: a version is added and never changed; no two of one model begin at t
 once; all are in one currency, that of the books. Two processes may add at once: one inserts, the other finds it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Row, Select, Table, func, select
 
 from argosy.billing.prices.checks import check_date, check_name, check_terms, terms_of
-from argosy.billing.prices.price import Price, Tariff, Terms, in_force, tiers_of, tiers_text
+from argosy.billing.prices.price import Price, Tariff, Terms, in_force, measured_of, measured_text, tiers_of, tiers_text
 from argosy.billing.tables import cost_versions, price_versions
 from argosy.core import Conflict, Invalid, SteadyClock, new_id, now
 from argosy.runtime import Transaction, bump_version, insert_once
@@ -135,6 +136,8 @@ def _ensure(tx: Transaction, book: _List, key: dict[str, str], terms: Terms, eff
     _check_currency(tx, key["model"], terms.currency)
     while True:
         versions = _versions(tx, book, key)
+        if terms.measured is None:
+            terms = replace(terms, measured=_measured_before(versions, effective_from))
         if found := _same(versions, terms, effective_from):
             return found.id
         made = now()
@@ -151,7 +154,7 @@ def _ensure(tx: Transaction, book: _List, key: dict[str, str], terms: Terms, eff
             "effective_from": made if effective_from is None else effective_from,
         }
         if "batch_discount" in book.table.c:
-            values["batch_discount"] = terms.batch_discount
+            values |= {"batch_discount": terms.batch_discount, "measured": measured_text(terms.measured or {})}
         inserted = insert_once(tx, book.table).values(values).returning(book.table.c.id)
         if tx.execute(inserted).first() is not None:
             bump_version(tx)  # whoever changes prices waits here, so that a second currency is seen now if not before
@@ -176,6 +179,12 @@ def _same(versions: list[Price], terms: Terms, effective_from: int | None) -> Pr
             param="effective_from",
         )
     return None
+
+
+def _measured_before(versions: list[Price], at: int | None) -> Mapping[str, int]:
+    """What is asked for what is counted besides tokens by the version that holds until ``at``, or now."""
+    before = in_force(versions, price_time() if at is None else at)
+    return next((price.measured for price in before.values()), {})
 
 
 def _check_currency(tx: Transaction, model: str, currency: str) -> None:
@@ -221,4 +230,9 @@ def _by_id(tx: Transaction, book: _List, ids: Iterable[str]) -> dict[str, Price]
 def _price(row: Row[Any]) -> Price:
     values = dict(row._mapping)
     begins = row.effective_from or row.created_at  # one that a process of the version before made held at once
-    return Price(**{**values, "tiers": tiers_of(row.tiers), "effective_from": begins})
+    values |= {
+        "tiers": tiers_of(row.tiers),
+        "measured": measured_of(values.get("measured", "")),
+        "effective_from": begins,
+    }
+    return Price(**values)

@@ -11,8 +11,13 @@ from argosy.billing.rating import QUANTITIES
 from argosy.billing.reports import store
 from argosy.runtime import Transaction
 
-GROUPS = ("project_id", "key_id", "model", "batch")
-"""What results can be grouped by; ``batch``: whether it was a line of one."""
+GROUPS = ("project_id", "key_id", "model", "batch", "measured")
+"""What results can be grouped by, besides ``metadata.NAME``. ``batch``: whether it was a line of one; ``measured``:
+what was counted besides tokens.
+"""
+
+
+_TOLD = ("requests", "answered", "reasoning_tokens", "request_tokens")
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,11 @@ class Question:
     limit: int
     """Buckets at most."""
     group_by: tuple[str, ...] = ()
-    """Some of `GROUPS`."""
-    only: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Values that are wanted, by column of the usage events."""
+    """Some of `GROUPS`, and ``metadata.NAME`` for what callers said."""
+    only: Mapping[str, Sequence[str] | Sequence[bool]] = field(default_factory=dict)
+    """Values that are wanted, by column of the usage events or ``metadata.NAME``."""
+    without: tuple[str, ...] = ()
+    """Kinds of usage that are left out."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,18 @@ class Totals:
     """Micro-units, by quantity."""
     saved: Mapping[str, int]
     """What kept answers saved: ``prompt_tokens``, ``completion_tokens``, and their ``amount`` in micro-units."""
+    requests: int = 0
+    """Events that requests made."""
+    answered: int = 0
+    """Those of them that got their whole answer."""
+    reasoning_tokens: int = 0
+    request_tokens: int = 0
+    """Of the requests, prompts and answers together."""
+
+    @property
+    def cost(self) -> int:
+        """What all of it costs, in micro-units."""
+        return sum(self.amounts.values())
 
 
 @dataclass(frozen=True)
@@ -59,23 +78,25 @@ def report(
 ) -> tuple[list[Bucket], int | None]:
     """The buckets, empty ones too, and the time at which the next page begins, if there is more.
 
-    ``training`` says whether jobs count, or requests alone.
+    ``training`` says whether jobs count, and what is metered by the clock, or requests alone.
     """
     width_s, first = question.width_s, question.start_time // question.width_s
     last = (question.end_time - 1) // width_s
     past = min(first + question.limit, last + 1)
     end = min(question.end_time, past * width_s)
-    group_by = tuple(name for name in GROUPS if name in question.group_by)
+    tags = tuple(dict.fromkeys(name for name in question.group_by if name.startswith(store.TAG)))
+    group_by = tuple(name for name in GROUPS if name in question.group_by) + tags
     by_bucket: dict[int, list[Totals]] = {}
     for row in store.sums(tx, project_ids, question, group_by, end=end, training=training):
         by_bucket.setdefault(row.bucket, []).append(
             Totals(
-                {name: getattr(row, name) for name in group_by},
+                {name: getattr(row, f"group_{number}") for number, name in enumerate(group_by)},
                 row.currency,
                 int(row.events),
                 {name: int(getattr(row, name)) for name in QUANTITIES},
                 {name: int(getattr(row, f"{name}_amount")) for name in QUANTITIES},
                 {name: int(getattr(row, f"saved_{name}")) for name in store.SAVED},
+                **{name: int(getattr(row, name)) for name in _TOLD},
             )
         )
     buckets = [

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from argosy.billing.prices import tier_rates
-from argosy.billing.rating import QUANTITIES
+from argosy.billing.prices import measured_of, tier_rates
+from argosy.billing.rating import MEASURED_QUANTITY, QUANTITIES
 from argosy.billing.reports import store
 from argosy.core import NotFound
 from argosy.runtime import Transaction
@@ -47,6 +47,13 @@ class EventLine:
     tier: int
     """The tier whose rates the unit prices are, by the tokens of prompt above which it holds; 0 for none."""
     batch_id: str | None
+    target: str
+    model_version: str
+    first_token_us: int
+    reasoning_tokens: int
+    tags: str
+    """The caller's ``metadata``, as JSON; empty without."""
+    measured: str
     currency: str
     invoice_id: str | None
     units: Mapping[str, int]
@@ -87,6 +94,11 @@ def _line(row: Any) -> EventLine:
     return EventLine(
         **{name: getattr(row, name) for name in _PLAIN},
         units={name: getattr(row, f"{name}_units") for name in QUANTITIES},
-        unit_prices={name: getattr(row, f"{name}_price") for name in QUANTITIES} | tier_rates(row.tiers, row.tier),
+        unit_prices={name: _unit_price(row, name) for name in QUANTITIES} | tier_rates(row.tiers, row.tier),
         amounts={name: getattr(row, f"{name}_amount") for name in QUANTITIES},
     )
+
+
+def _unit_price(row: Any, quantity: str) -> int:
+    price = getattr(row, f"{quantity}_price")
+    return measured_of(price).get(row.measured, 0) if quantity == MEASURED_QUANTITY else price

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, case, cast, func, literal, or_, select, text, tuple_
+from sqlalchemy.dialects import postgresql
 
 from argosy.billing.rating import QUANTITIES
 from argosy.billing.store import unit_columns
@@ -17,7 +18,7 @@ from argosy.billing.tables import (
     price_versions,
     usage_events,
 )
-from argosy.billing.usage import TRAINING
+from argosy.billing.usage import NOT_REQUESTS
 from argosy.runtime import Transaction
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 SAVED = ("prompt_tokens", "completion_tokens", "amount")
 """What is counted of a kept answer's savings."""
+TAG = "metadata."
+"""What the names of groups begin with that are the caller's tags."""
+ANSWERED = ("complete", "cached")
+"""Outcomes of requests that got their whole answer."""
 _MICRO = 1_000_000
 _used = usage_events.c
 
@@ -39,13 +44,17 @@ def sums(
     end: int,
     training: bool,
 ) -> Sequence[Row[Any]]:
-    """Counts and amounts up to before ``end`` (unix seconds), by number of bucket and by ``group_by``."""
+    """Counts and amounts up to before ``end`` (unix seconds), by number of bucket and by ``group_by``, whose labels are
+    ``group_0`` and so on.
+    """
     bucket = (_used.finished_us // (question.width_s * _MICRO)).label("bucket")
-    groups = [bucket, price_versions.c.currency, *(_grouping(name) for name in group_by)]
+    named = [_grouping(tx, name).label(f"group_{number}") for number, name in enumerate(group_by)]
+    groups = [bucket, price_versions.c.currency, *named]
     columns = [func.count().label("events")]
     columns += [func.sum(expression).label(name) for name, expression in unit_columns().items()]
     columns += [func.sum(_used[f"{name}_amount"]).label(f"{name}_amount") for name in QUANTITIES]
     columns += [func.sum(_used[f"saved_{name}"]).label(f"saved_{name}") for name in SAVED]
+    columns += [func.sum(expression).label(name) for name, expression in _told().items()]
     statement = (
         select(*groups, *columns)
         .join(price_versions, price_versions.c.id == _used.price_version)
@@ -53,10 +62,14 @@ def sums(
         .where(_used.finished_us >= question.start_time * _MICRO, _used.finished_us < end * _MICRO)
     )
     if not training:
-        statement = statement.where(_used.kind != TRAINING)
+        statement = statement.where(_used.kind.not_in(NOT_REQUESTS))
+    if question.without:
+        statement = statement.where(_used.kind.not_in(question.without))
     for name, values in question.only.items():
-        statement = statement.where(_used[name].in_(values))
-    return tx.execute(statement.group_by(*groups).order_by(*groups)).all()
+        statement = statement.where(_grouping(tx, name).in_(values))
+    # By place, since PostgreSQL does not see that an expression with a parameter is the same a second time.
+    places = [text(str(number)) for number in range(1, len(groups) + 1)]
+    return tx.execute(statement.group_by(*places).order_by(*places)).all()
 
 
 def revenue_and_cost(tx: Transaction, project_ids: Sequence[str], start: int, end: int) -> Sequence[Row[Any]]:
@@ -75,9 +88,31 @@ def revenue_and_cost(tx: Transaction, project_ids: Sequence[str], start: int, en
     ).all()
 
 
-def _grouping(name: str) -> ColumnElement[Any]:
-    """A column, or whether the usage is a line's of a batch."""
-    return _used.batch_id.is_not(None).label("batch") if name == "batch" else _used[name]
+def _grouping(tx: Transaction, name: str) -> ColumnElement[Any]:
+    """A column, whether the usage is a line's of a batch, or what the caller said under a name in ``metadata``."""
+    if name.startswith(TAG):
+        return _tag(tx, name.removeprefix(TAG))
+    return _used.batch_id.is_not(None) if name == "batch" else _used[name]
+
+
+def _tag(tx: Transaction, name: str) -> ColumnElement[Any]:
+    """The value of one of the caller's tags, NULL without. No path is made of the name: it may be anything."""
+    tags = func.nullif(_used.tags, "")
+    if tx.dialect.name == "postgresql":
+        return func.json_extract_path_text(cast(tags, postgresql.JSON), name)
+    pairs = func.json_each(tags).table_valued("key", "value")
+    return select(pairs.c.value).where(pairs.c.key == name).scalar_subquery()
+
+
+def _told() -> dict[str, ColumnElement[Any]]:
+    """What is counted of requests besides what is billed, by its name on `Totals`."""
+    asked, tokens = _used.kind.not_in(NOT_REQUESTS), _used.prompt_tokens + _used.completion_tokens
+    return {
+        "requests": case((asked, 1), else_=0),
+        "answered": case((asked & _used.outcome.in_(ANSWERED), 1), else_=0),
+        "reasoning_tokens": _used.reasoning_tokens,
+        "request_tokens": case((asked, tokens), else_=0),
+    }
 
 
 def select_events(
@@ -112,7 +147,8 @@ def select_event(tx: Transaction, project_id: str, event_id: str) -> Row[Any] | 
 
 def _with_price(project_id: str) -> Select[Any]:
     """The project's events with their prices, their invoices if any, and units by quantity."""
-    units = [expression.label(f"{name}_units") for name, expression in unit_columns().items()]
+    counted = {f"{name}_units": expression for name, expression in unit_columns().items()}
+    units = [expression.label(name) for name, expression in counted.items() if name not in _used]
     unit_prices = [price_versions.c[name].label(f"{name}_price") for name in QUANTITIES]
     return (
         select(

@@ -111,6 +111,7 @@ def _asked(said: _Fields) -> Asked:
         "top_p": said.top_p,
         "top_k": said.top_k,
         "user": said.metadata and said.metadata.user_id,
+        "metadata": {"user_id": said.metadata.user_id} if said.metadata and said.metadata.user_id else None,
         **_chat_tools(said),
         "response_format": _chat_format(said),
     }

@@ -116,6 +116,7 @@ class Asked:
             "temperature": said.temperature,
             "top_p": said.top_p,
             "user": said.user,
+            "metadata": said.metadata or None,
             **_chat_tools(self.tools, said),
             "response_format": _chat_format(self.format),
         }

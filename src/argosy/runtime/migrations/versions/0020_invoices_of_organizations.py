@@ -4,14 +4,14 @@ Usage that was posted before has no number of its posting: what of it is on an i
 on the next one row by row. Invoices of single projects stay as they were sent, and are due what the ledger says of them;
 the organization's numbers go on after their highest.
 
-Revision: 0020, after 0018.
+Revision: 0020, after 0019.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0020"
-down_revision = "0018"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
