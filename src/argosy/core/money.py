@@ -63,7 +63,7 @@ def _digits(currency: str) -> int:
     return _OTHER_DIGITS.get(currency, 2)
 
 
-_WHOLE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split()
-_THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND".split()
-_OTHER_DIGITS = dict.fromkeys(_WHOLE, 0) | dict.fromkeys(_THOUSANDTHS, 3)
+_WHOLE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"
+_OTHER_DIGITS = dict.fromkeys(_WHOLE.split(), 0) | dict.fromkeys(_THOUSANDTHS.split(), 3)
 """ISO 4217: digits of the currencies that do not have two."""

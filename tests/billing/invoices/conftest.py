@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import pytest
-from sqlalchemy import text
 from tests.billing.conftest import Card, Meter
 
 from argosy import billing
@@ -95,10 +94,5 @@ class Office:
 
 
 @pytest.fixture
-def office(database: Database, meter: Meter, card: Card) -> Office:
-    with database.write() as tx:
-        for name in ("a", "theirs"):
-            tx.execute(text(f"INSERT INTO organizations VALUES ('org_{name}', 'Org {name}', 'org-{name}', 1)"))
-        for name, owner in (("a", "a"), ("b", "a"), ("theirs", "theirs")):
-            tx.execute(text(f"INSERT INTO projects VALUES ('proj_{name}', 'org_{owner}', 'Project {name}', 1)"))
+def office(database: Database, tenants: None, meter: Meter, card: Card) -> Office:
     return Office(database, meter, card)

@@ -52,7 +52,9 @@ def test_the_pdf_can_be_read_in_both_languages(invoice: Invoice, language: str, 
     for word in [*wanted, "扬帆科技有限公司", "华北销售", "Hafenstraße", invoice.id, "增值税 (13 %)"]:
         assert word in text, word
     head = {"en": "Per million", "zh": "每百万单位"}[language]
-    assert sum(head in page for page in pages) >= len(pages) - 1, "the table's head is on each page that goes on with it"
+    assert sum(head in page for page in pages) >= len(pages) - 1, (
+        "the table's head is on each page that goes on with it"
+    )
     fonts = {name for page in read.pages for name in page["/Resources"]["/Font"]}
     assert fonts, "fonts are inside, so that it reads the same everywhere"
 

@@ -1,4 +1,4 @@
-"""Tax and rounding, payments and credit notes: whatever is settled in whatever parts, nothing is lost and nothing twice."""
+"""Tax, rounding, payments, credit notes: whatever is settled in whatever parts, nothing is lost and nothing twice."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings

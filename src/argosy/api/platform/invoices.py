@@ -22,9 +22,12 @@ from argosy.runtime import Transaction
 router = APIRouter(prefix="/v1/invoices", tags=["billing"])
 
 ProjectId = Annotated[
-    str | None, Query(description="Only this project's part of each. Other keys than administrators' see only their own.")
+    str | None,
+    Query(description="Only this project's part of each. Other keys than administrators' see only their own."),
 ]
-Lang = Annotated[Literal["en", "zh"] | None, Query(description="By default the language of the organization's profile.")]
+Lang = Annotated[
+    Literal["en", "zh"] | None, Query(description="By default the language of the organization's profile.")
+]
 Form = Literal["json", "html", "pdf", "csv"]
 _Amount = Annotated[StrictInt, Field(ge=1, le=10**18)]
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]

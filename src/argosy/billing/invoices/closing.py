@@ -1,12 +1,12 @@
 """Closing: a period of an organization, added up into an invoice.
 
 Usage never changes once it is posted, and postings are numbered in the order in which they are committed. So a closing
-first notes the last number, then adds up what was posted up to it without keeping anybody waiting, and takes the ledger's
-lock only to write the result.
+first notes the last number, then adds up what was posted up to it without keeping anybody waiting, and takes the
+ledger's lock only to write the result.
 
-Invariants: an event is on one invoice at most, and so is a correction; an invoice's total is the sum of its lines; what is
-due is exactly what its ledger transaction moves to `invoiced`; invoices are never changed; an organization's numbers have
-no gaps. An event that arrives after its period was closed is on the next invoice.
+Invariants: an event is on one invoice at most, and so is a correction; an invoice's total is the sum of its lines; what
+is due is exactly what its ledger transaction moves to `invoiced`; invoices are never changed; an organization's numbers
+have no gaps. An event that arrives after its period was closed is on the next invoice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -174,9 +174,7 @@ def _write(tx: Transaction, project_id: str, draft: _Draft, head: Head) -> Invoi
 
 def _entries(invoice: Invoice) -> list[Entry]:
     """What was owed without an invoice is now owed by this one, and with it the tax and the rounding."""
-    moves = [
-        (share.project_id, share.owed, RECEIVABLE, str(number)) for number, share in enumerate(invoice.shares, 1)
-    ]
+    moves = [(share.project_id, share.owed, RECEIVABLE, str(number)) for number, share in enumerate(invoice.shares, 1)]
     moves += [("", invoice.tax, TAX, TAX), ("", invoice.rounding, ROUNDING, ROUNDING)]
     return [
         Entry(invoice.id, account, project_id, signed, invoice.currency, "", name, None, invoice.organization_id)
@@ -208,8 +206,8 @@ def _nothing() -> Conflict:
 
 def _clock_behind(start: int) -> Conflict:
     return Conflict(
-        f"The last invoice ends at {start}, and this machine's clock is not there yet: it was set back. Close again once "
-        "it is; what is used until then comes on the next invoice.",
+        f"The last invoice ends at {start}, and this machine's clock is not there yet: it was set back. Close again "
+        "once it is; what is used until then comes on the next invoice.",
         code="clock_behind",
     )
 

@@ -1,7 +1,7 @@
 """What is to be paid for a sum: its tax, and its rounding to what can be paid. Pure.
 
-Invariants: tax is computed once, on the sum, and rounded half up to a millionth; the amount due is rounded half up to the
-currency's smallest unit, once; the difference is kept, so everything adds up to the last millionth.
+Invariants: tax is computed once, on the sum, and rounded half up to a millionth; the amount due is rounded half up to
+the currency's smallest unit, once; the difference is kept, so everything adds up to the last millionth.
 """
 
 from argosy.billing.invoices.records import Due
@@ -12,7 +12,7 @@ RATE_WHOLE = 10_000
 
 
 def due_of(subtotal: int, tax_rate: int, currency: str) -> Due:
-    """What is due for ``subtotal`` micro-units. Raises ValueError for a negative sum: that is a credit note's matter."""
+    """What is due for ``subtotal`` micro-units. Raises ValueError for a negative sum."""
     if subtotal < 0:
         raise ValueError("an invoice's sum is never negative")
     tax = (subtotal * tax_rate + RATE_WHOLE // 2) // RATE_WHOLE

@@ -126,7 +126,7 @@ def _sums(paper: Paper, invoice: Invoice) -> None:
         paper.add_page()
     for name, text in steps:
         last = name == paper.words["due"]
-        height, border = (9, "T") if last else (6, 0)
+        height, border = (9, "T") if last else (6, "")
         paper.write_in(12 if last else 9)
         paper.set_x(_SUMS_LEFT)
         paper.cell(_SUM_NAME, height, name, border=border)

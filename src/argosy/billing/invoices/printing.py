@@ -36,5 +36,7 @@ def print_pdf(invoice: Invoice, language: str) -> bytes:
         _AT_ONCE.release()
     if done.returncode:
         why = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise Internal(f"The PDF could not be drawn: {why}. The page and the CSV have the same lines.", code="pdf_failed")
+        raise Internal(
+            f"The PDF could not be drawn: {why}. The page and the CSV have the same lines.", code="pdf_failed"
+        )
     return done.stdout

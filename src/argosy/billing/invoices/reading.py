@@ -48,7 +48,7 @@ def invoice_of(tx: Transaction, row: Any) -> Invoice:
 
 
 def _part(invoice: Invoice, project_id: str | None) -> Invoice:
-    """Only what is one project's. Tax and rounding are of the whole, so of a part they are not told; nor is who pays."""
+    """Only what is one project's. Tax and rounding are of the whole, and not told of a part."""
     if project_id is None:
         return invoice
     (share,) = (share for share in invoice.shares if share.project_id == project_id)

@@ -20,8 +20,8 @@ class Party(msgspec.Struct, frozen=True):
 
 class Span(NamedTuple):
     """What a closing covers: what finished from ``start`` (unix seconds) to before ``end``, and what finished earlier
-    but was brought by a posting after number ``after``; of both, what postings up to number ``upto`` brought. Corrections
-    are in it that were posted between the two.
+    but was brought by a posting after number ``after``; of both, what postings up to number ``upto`` brought.
+    Corrections that were posted between the two are in it.
 
     The spans of an organization follow one another in both measures, so no event is in two, and none between them.
     """

@@ -134,7 +134,7 @@ def select_invoices(
     after: str | None = None,
     limit: int = 1,
 ) -> Sequence[InvoiceRow]:
-    """The organization's invoices, newest first; only this one, those with usage of a project, those beyond ``after``."""
+    """The organization's invoices, newest first: this one, those with a project's usage, those beyond ``after``."""
     statement = select(invoices).where(invoices.c.organization_id == organization_id)
     if invoice_id is not None:
         statement = statement.where(invoices.c.id == invoice_id)

@@ -1,7 +1,7 @@
 """Sums of usage on their way to an invoice's lines and shares. Pure.
 
-Invariant: for each project, the lines' amounts, less what credits and money paid ahead covered, are what is owed, and that
-is what its ledger entries say.
+Invariant: for each project, the lines' amounts, less what credits and money paid ahead covered, are what is owed, and
+that is what its ledger entries say.
 """
 
 from collections import Counter

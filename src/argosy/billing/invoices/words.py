@@ -41,8 +41,9 @@ WORDS = {
         "correction": "Given back",
         "tier": "above {tokens:,} tokens of prompt",
         "off": "{percent} % off",
-        "note": "{count:,} requests and jobs. Each one's amount is rounded to a millionth on its own; the lines are their "
-        "sums, so anyone can add this bill up again from the usage events. The amount due is rounded once, half up.",
+        "note": "{count:,} requests and jobs. Each one's amount is rounded to a millionth on its own; the lines are "
+        "their sums, so anyone can add this bill up again from the usage events. The amount due is rounded once, "
+        "half up.",
         "anchor": "Anchor in the ledger: {hash}",
         "anchor_note": "It is the hash of block {block} of the ledger's chain, the last before this invoice. Whoever "
         "keeps it can prove that nothing up to there was changed since.",
@@ -86,7 +87,8 @@ WORDS = {
         "note": "共 {count:,} 次请求与任务。每一笔金额各自四舍五入到百万分之一，各行为其总和，"
         "因此任何人都能用用量明细重新核算这张账单。应付金额只做一次四舍五入。",
         "anchor": "账本锚点：{hash}",
-        "anchor_note": "它是本账单之前账本链最后一个区块（第 {block} 块）的哈希。保存该值，即可证明此前的账目从未被改动。",
+        "anchor_note": "它是本账单之前账本链最后一个区块（第 {block} 块）的哈希。"
+        "保存该值，即可证明此前的账目从未被改动。",
     },
 }
 

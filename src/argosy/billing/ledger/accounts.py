@@ -15,8 +15,8 @@ from typing import NamedTuple
 RECEIVABLE = "receivable"
 """What a project owes and has not been invoiced for. Debits are positive."""
 INVOICED = "invoiced"
-"""What an organization, the party, owes by invoices. Under a project: what of its use was ever put on one; tax, rounding,
-payments and credit notes are under no project."""
+"""What an organization, the party, owes by invoices. Under a project: what of its use was ever put on one; tax,
+rounding, payments and credit notes are under no project."""
 REVENUE = "revenue"
 """What the platform earned, by model. Credits are negative."""
 PREPAID = "prepaid"

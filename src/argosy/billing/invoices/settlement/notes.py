@@ -30,7 +30,7 @@ def credit(
     lines: Sequence[CreditedLine] = (),
     idempotency_key: str | None = None,
 ) -> CreditNote:
-    """Take back some of an invoice of the project's organization: an amount, tax included, or of some lines, before tax.
+    """Take back some of an invoice of the project's organization: an amount, tax included; or of lines, before tax.
 
     Raises NotFound, Invalid for what is no amount that can be paid, Conflict for more than is left, and for another
     note under the same key.
@@ -69,9 +69,7 @@ def credit(
     return note
 
 
-def _asked_before(
-    known: CreditNote, invoice: Invoice, amount: int | None, lines: Sequence[CreditedLine]
-) -> CreditNote:
+def _asked_before(known: CreditNote, invoice: Invoice, amount: int | None, lines: Sequence[CreditedLine]) -> CreditNote:
     same = known.amount == amount if amount is not None else _sums(known.lines) == _sums(lines)
     if known.invoice_id != invoice.id or not same:
         raise Conflict(

@@ -27,8 +27,8 @@ def pay(tx: Transaction, project_id: str, invoice_id: str, amount: int, referenc
         if (known.invoice_id, known.amount) == (invoice.id, amount):
             return known
         raise Conflict(
-            f"The reference '{reference}' is that of payment {known.id}: {format_money(known.amount, known.currency)} for "
-            f"invoice {known.invoice_id}. Give this payment a reference of its own.",
+            f"The reference '{reference}' is that of payment {known.id}: {format_money(known.amount, known.currency)} "
+            f"for invoice {known.invoice_id}. Give this payment a reference of its own.",
             code="reference_taken",
             param="reference",
         )

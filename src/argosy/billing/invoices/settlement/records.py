@@ -14,7 +14,7 @@ class CreditedLine:
 
 @dataclass(frozen=True, slots=True)
 class CreditNote:
-    """A document that takes some of an invoice back: ``net + tax + rounding == amount``, and the lines sum to ``net``."""
+    """Takes some of an invoice back: ``net + tax + rounding == amount``, and the lines sum to ``net``."""
 
     id: str
     organization_id: str

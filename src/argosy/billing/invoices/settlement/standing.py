@@ -66,7 +66,7 @@ def standing_of(tx: Transaction, invoice: Invoice) -> Standing:
 
 
 def spread(amount: int, over: list[int]) -> list[int]:
-    """Integers in proportion to ``over`` that sum to ``amount``: none is above its own in ``over`` if the sum is not."""
+    """Integers in proportion to ``over`` that sum to ``amount``; none is above its own in ``over`` if that is not."""
     whole, before, given, parts = sum(over), 0, 0, []
     for one in over:
         before += one

@@ -73,12 +73,12 @@ def _alter_invoices() -> None:
     for column in _LINE:
         op.add_column("invoice_lines", column)
     owner = "SELECT organization_id FROM projects WHERE projects.id = invoices.project_id"
-    op.execute(f"UPDATE invoices SET organization_id = COALESCE(({owner}), ''), subtotal = {_DUE}, due = {_DUE}")
-    op.execute(f"UPDATE invoices SET covered_prepaid = {_PREPAID}")
+    op.execute(f"UPDATE invoices SET organization_id = COALESCE(({owner}), ''), subtotal = {_DUE}, due = {_DUE}")  # noqa: S608
+    op.execute(f"UPDATE invoices SET covered_prepaid = {_PREPAID}")  # noqa: S608
     op.execute("UPDATE invoices SET covered_credits = total - due - covered_prepaid")
     ours = "FROM invoices WHERE invoices.id = invoice_lines.invoice_id"
     op.execute(
-        f"UPDATE invoice_lines SET project_id = (SELECT project_id {ours}), project_name = (SELECT {_PROJECT_NAME} {ours})"
+        f"UPDATE invoice_lines SET project_id = (SELECT project_id {ours}), project_name = (SELECT {_PROJECT_NAME} {ours})"  # noqa: S608
     )
     with op.batch_alter_table("invoices") as batch:
         batch.drop_constraint("uq_invoices_project_id_number", type_="unique")
@@ -94,25 +94,31 @@ def _alter_invoices() -> None:
         sa.Column("total", sa.BigInteger(), nullable=False),
         sa.Column("covered_credits", sa.BigInteger(), nullable=False),
         sa.Column("covered_prepaid", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["invoice_id"], ["invoices.id"], name=op.f("fk_invoice_projects_invoice_id_invoices")
-        ),
+        sa.ForeignKeyConstraint(["invoice_id"], ["invoices.id"], name=op.f("fk_invoice_projects_invoice_id_invoices")),
         sa.PrimaryKeyConstraint("invoice_id", "project_id", name=op.f("pk_invoice_projects")),
     )
     op.create_index(op.f("ix_invoice_projects_project_id"), "invoice_projects", ["project_id"], unique=False)
     op.execute(
-        "INSERT INTO invoice_projects (invoice_id, project_id, project_name, event_count, total, "
+        "INSERT INTO invoice_projects (invoice_id, project_id, project_name, event_count, total, "  # noqa: S608
         f"covered_credits, covered_prepaid) SELECT id, project_id, {_PROJECT_NAME}, event_count, total, covered_credits, "
         "covered_prepaid FROM invoices"
     )
 
 
 def _alter_series() -> None:
-    with op.batch_alter_table("invoice_series") as batch:
-        batch.drop_constraint("pk_invoice_series", type_="primary")
-        batch.alter_column("project_id", new_column_name="owner", existing_type=sa.String(length=40))
-        batch.add_column(sa.Column("kind", sa.String(length=20), server_default="invoice", nullable=False))
-        batch.create_primary_key("pk_invoice_series", ["owner", "kind"])
+    """Made anew: SQLite cannot give a table another primary key."""
+    connection = op.get_bind()
+    rows = connection.execute(sa.text("SELECT project_id, last FROM invoice_series")).all()
+    op.drop_table("invoice_series")
+    series = op.create_table(
+        "invoice_series",
+        sa.Column("owner", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=20), server_default="invoice", nullable=False),
+        sa.Column("last", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("owner", "kind", name=op.f("pk_invoice_series")),
+    )
+    if rows:
+        op.bulk_insert(series, [{"owner": owner, "kind": "invoice", "last": last} for owner, last in rows])
     op.execute(
         "INSERT INTO invoice_series (owner, kind, last) SELECT organization_id, 'invoice', MAX(last) FROM invoice_series "
         "JOIN projects ON projects.id = owner WHERE organization_id NOT IN (SELECT owner FROM invoice_series) "
