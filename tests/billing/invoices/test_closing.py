@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from argosy import billing
-from argosy.billing import INVOICED, RECEIVABLE, REVENUE, invoices
+from argosy.billing import INVOICED, RECEIVABLE, REVENUE, Terms, invoices
 from argosy.billing.invoices import Invoice, closing
 from argosy.billing.reports import EventFilter, get_event, list_events
 from argosy.core import Conflict, Invalid, NotFound, now
@@ -180,6 +180,24 @@ def test_a_new_price_has_a_line_of_its_own(office: Office) -> None:
     office.record([office.reprice(input=1_000_000).event("req_2", at=150, prompt_tokens=1_000)])
     lines = office.close(0, 200).lines
     assert [(line.unit_price, line.amount) for line in lines] == [(150_000, 150), (1_000_000, 1_000)]
+
+
+def test_what_else_was_measured_is_a_line_by_its_name(office: Office) -> None:
+    with office.database.write() as tx:
+        terms = Terms("USD", 150_000, 75_000, 600_000, measured={"engine_seconds": 2_000_000, "storage_mib_hours": 5})
+        meter = replace(office.meter, price_version=billing.ensure_price(tx, "ship", terms))
+    hours = {"measured": "engine_seconds", "measured_units": 3_600, "kind": "engine"}
+    office.record([meter.event(f"eng_{n}", at=100 + n, **hours) for n in range(2)])
+    office.record([meter.event("req_1", at=100, prompt_tokens=10, measured="storage_mib_hours", measured_units=10**6)])
+    office.record([meter.event("req_2", at=100, prompt_tokens=10)])
+    made = office.close(0, 200)
+    assert [(line.quantity, line.units, line.unit_price, line.amount) for line in made.lines] == [
+        ("input", 20, 150_000, 4),
+        ("engine_seconds", 7_200, 2_000_000, 14_400),
+        ("storage_mib_hours", 10**6, 5, 5),
+    ]
+    assert "引擎运行（秒）" in invoices.render_page(made, "zh")
+    office.books_agree()
 
 
 def test_two_currencies_are_on_no_invoice_together(office: Office) -> None:
