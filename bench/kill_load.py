@@ -1,7 +1,7 @@
 """Callers of a platform that is being killed: what each of them asked for, and what it was told, to the last token.
 
 Whole answers, streams, and streams that are left in the middle, from the echo engine, whose tokens are words: so what a
-complete answer must report is known beforehand.
+complete answer must report is known beforehand. Some of them come with a key that has little to spend.
 """
 
 import asyncio
@@ -15,6 +15,8 @@ import aiohttp
 CALLERS = 6
 PAUSE_S = 0.02
 """Between two requests of a caller: enough to be a moderate load on two cores."""
+LITTLE_CALLERS = 2
+"""How many of them have little to spend."""
 LIMIT_S = 20.0
 _WORDS = ["the", "ships", "of", "one", "merchant", "fleet", "come", "home", "with", "evening", "tide"]
 
@@ -43,6 +45,8 @@ class Load:
 
     url: str
     key: str
+    little_key: str
+    """Of those that have little to spend: they bound their answers, so that something of it can be had."""
     seed: int
     asked: list[Asked] = field(default_factory=list)
 
@@ -60,10 +64,11 @@ class Load:
 
     async def _run(self) -> None:
         chance = random.Random(self.seed)
-        await asyncio.gather(*(self._caller(random.Random(chance.random())) for _ in range(CALLERS)))
+        await asyncio.gather(*(self._caller(random.Random(chance.random()), n) for n in range(CALLERS)))
 
-    async def _caller(self, chance: random.Random) -> None:
-        headers = {"authorization": f"Bearer {self.key}"}
+    async def _caller(self, chance: random.Random, number: int) -> None:
+        bounded = number < LITTLE_CALLERS
+        headers = {"authorization": f"Bearer {self.little_key if bounded else self.key}"}
         connector = aiohttp.TCPConnector(force_close=True)  # so that each request may come to another process
         async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
             while not self._stopping.is_set():
@@ -73,14 +78,16 @@ class Load:
                 self.asked.append(one)
                 try:
                     async with asyncio.timeout(LIMIT_S):
-                        await _ask(session, self.url, text, one)
+                        await _ask(session, self.url, text, one, bounded)
                 except (aiohttp.ClientError, TimeoutError, ValueError) as error:
                     one.trouble = repr(error)
                 await asyncio.sleep(PAUSE_S)
 
 
-async def _ask(session: aiohttp.ClientSession, url: str, text: str, one: Asked) -> None:
+async def _ask(session: aiohttp.ClientSession, url: str, text: str, one: Asked, bounded: bool) -> None:
     body = {"model": "echo", "messages": [{"role": "user", "content": text}], "stream": one.stream}
+    if bounded:
+        body["max_tokens"] = one.words
     if one.stream:
         body["stream_options"] = {"include_usage": True}
     async with session.post(f"{url}/v1/chat/completions", json=body) as answer:

@@ -6,8 +6,10 @@
 A round: callers of `argosy up` with four API processes and the echo engine; at a random moment one process is killed:
 an API process, the worker, a process that posts, a backend of PostgreSQL or its postmaster, which is started again.
 The callers go on for a moment and end; when everybody is back, what the database says is held against what the callers
-were told. Each `Check` names what must hold. After every `CHUNK` rounds a new home begins, so that the chain over the
-ledger stays short enough to be gone through each time.
+were told. Each `Check` names what must hold. All of it is paid out of two hard budgets: a large one of the
+organization, and one of a key that runs out in each round; then both must be there to be spent, to the last token.
+After every `CHUNK` rounds a new home begins, so that the chain over the ledger stays short enough to be gone through
+each time.
 """
 
 import argparse
@@ -23,17 +25,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import psutil
 from tests.flows.platform import KEY, RunningPlatform, until
 from tests.postgres import PostgresServer
 
-from argosy.billing import REVENUE, balances
+from argosy.billing import REVENUE, balances, funds
+from argosy.billing.funds import Fund
 from argosy.billing.ledger import verify
 from argosy.billing.ledger.store import unbalanced_transactions
 from argosy.billing.reports import EventFilter, EventLine, list_events
-from argosy.core import charge
-from argosy.identity import default_project
+from argosy.core import charge, format_money
+from argosy.gateway.funds.worst import SLACK
+from argosy.identity import default_project, organization_of
 from argosy.runtime import Database, Transaction, is_outage
 from bench.kill_load import Asked, Load
 
@@ -45,6 +50,9 @@ BACK_S = 60.0
 PRICES = {"currency": "USD", "input": 1_234_567, "cached_input": 700_001, "output": 2_345_679}
 TARGETS = {"sqlite": ("api", "api", "poster", "worker"), "postgresql": ("api", "poster", "worker", "backend", "server")}
 """What is killed, by database: one of them by chance."""
+LARGE, LITTLE = 10_000_000, 60
+"""Micro-units of the two budgets: more than a home ever spends, and what a key may spend in each round: a few requests.
+"""
 
 
 @dataclass
@@ -54,6 +62,8 @@ class Seen:
     asked: list[Asked] = field(default_factory=list)
     lines: dict[str, EventLine] = field(default_factory=dict)
     project_id: str = ""
+    funds: list[Fund] = field(default_factory=list)
+    """The hard budgets, there since before the first request."""
 
 
 Check = Callable[[Transaction, Seen], Iterator[str]]
@@ -105,8 +115,32 @@ def the_ledger_adds_up(tx: Transaction, seen: Seen) -> Iterator[str]:
     yield from verify(tx).problems
 
 
-CHECKS: tuple[Check, ...] = (one_row_each, rows_say_what_responses_said, rows_are_rated, the_ledger_adds_up)
-"""What must hold after each kill. That no hold is left over and the whole budget can be spent belongs here too."""
+def nothing_is_held(_: Transaction, seen: Seen) -> Iterator[str]:
+    """Where nobody asks, no process has any of a budget, nor is any held for one that is gone."""
+    yield from (f"{one.held} micro-units of the budget of the {one.scope} are held for nobody"
+               for one in seen.funds if one.held)  # fmt: skip
+
+
+def budgets_say_what_rows_say(_: Transaction, seen: Seen) -> Iterator[str]:
+    """Each row counts once against each budget that it is of, and none was overdrawn."""
+    for fund in seen.funds:
+        mine = (line for line in seen.lines.values() if fund.scope == "organization" or line.key_id == fund.subject)
+        total = sum(line.total for line in mine)
+        if fund.spent != total:
+            yield f"the budget of the {fund.scope} says {fund.spent} micro-units are spent, the rows {total}"
+        if fund.spent > fund.allowed:
+            yield f"the budget of the {fund.scope} is overdrawn by {fund.spent - fund.allowed} micro-units"
+
+
+CHECKS: tuple[Check, ...] = (
+    one_row_each,
+    rows_say_what_responses_said,
+    rows_are_rated,
+    the_ledger_adds_up,
+    nothing_is_held,
+    budgets_say_what_rows_say,
+)
+"""What must hold after each kill; and that all of a budget can be spent, for which somebody must ask: see `Home`."""
 
 
 class Home:
@@ -130,10 +164,16 @@ class Home:
         self._answered = False
         with self._database.write() as tx:
             self.seen.project_id = default_project(tx)
+            self._organization_id = organization_of(tx, self.seen.project_id).id
+        made = self.platform.client.post("/keys", body={"name": "little", "scopes": ["inference"]}, cast_to=object)
+        self._little: dict[str, str] = {"id": made["id"], "secret": made["value"]}
+        self._allow(LARGE, scope="organization")
+        self._allow(LITTLE, key=self._little["id"])
+        time.sleep(1.0)  # until all processes keep to them, or what comes first is held of nothing
 
     def round(self, kills: int = 1) -> dict[str, Any]:
         """Some kills under load, one soon after the other: what was killed, how many asked, and what is wrong."""
-        load = Load(self.platform.url, KEY, self._chance.getrandbits(32))
+        load = Load(self.platform.url, KEY, self._little["secret"], self._chance.getrandbits(32))
         load.start()
         killed = []
         for _ in range(kills):
@@ -149,13 +189,16 @@ class Home:
         except AssertionError as error:
             late = [str(error)]
         back_s = time.monotonic() - began
+        violations = late + (self._wrong() and self._wrong(after_s=1.0))
+        violations += [] if late else self._not_spendable()
         return {
             "database": self.kind,
             "killed": killed,
             "requests": len(asked),
             "complete": sum(one.usage is not None for one in asked),
             "back_s": round(back_s, 2),
-            "violations": late + (self._wrong() and self._wrong(after_s=1.0)),
+            "refused": sum(one.status == 429 for one in asked),
+            "violations": violations,
         }
 
     def close(self) -> None:
@@ -194,11 +237,15 @@ class Home:
         return [one for one in children if "[local]" in " ".join(one.cmdline())]
 
     def _is_back(self) -> bool:
-        """Whether all processes run, each response that began has its row, and the next request is answered."""
+        """Whether all processes run and the next request is answered, each response that began has its row, and nothing
+        is held any more.
+        """
         if len(self._processes("argosy api")) < API_PROCESSES:
             return False
         self._answered = self._answered or self._answers()
         try:
+            if any(fund.held for fund in self._funds()):
+                return False
             self._read()
         except Exception as error:  # the database may be on its way back
             if not is_outage(error):
@@ -211,8 +258,45 @@ class Home:
         """The rows as they are now; their number."""
         with self._database.read() as tx:
             lines = list_events(tx, self.seen.project_id, EventFilter(), limit=10_000_000)
+            self.seen.funds = funds.list_funds(tx, self._organization_id, "budget")
         self.seen.lines = {line.id: line for line in lines}
         return len(lines)
+
+    def _funds(self) -> list[Fund]:
+        with self._database.read() as tx:
+            return funds.list_funds(tx, self._organization_id, "budget")
+
+    def _allow(self, amount: int, **whose: str) -> None:
+        """Set one of the budgets, in micro-units."""
+        body = {"amount": format_money(amount, "USD"), "period": "none", **whose}
+        self.platform.client.put("/budgets", body=body, cast_to=object)
+
+    def _not_spendable(self) -> list[str]:
+        """What of the budgets cannot be spent, or beyond them. The little one is filled up for the next round."""
+        spent = next(fund.spent for fund in self._funds() if fund.scope == "key")
+        self._allow(spent + LITTLE, key=self._little["id"])
+        found = []
+        for fund in self._funds():
+            tokens = _tokens_for(fund.remaining)
+            for asked, expected in ((tokens + 1, (429, "insufficient_quota")), (tokens, (200, ""))):
+                told = self._asked(KEY if fund.scope == "organization" else self._little["secret"], asked)
+                if told != expected:
+                    found.append(f"{fund.remaining} micro-units of the {fund.scope}: {asked} tokens got {told}")
+        return found
+
+    def _asked(self, secret: str, tokens: int) -> tuple[int, str]:
+        """One question whose answer may be so long: its status, and the error's code or what went wrong."""
+        one = Asked(stream=False, leaves=False, words=1)
+        self.seen.asked.append(one)
+        try:
+            headers = {"authorization": f"Bearer {secret}"}
+            url = f"{self.platform.url}/v1/chat/completions"
+            question = {"model": "echo", "messages": [{"role": "user", "content": "ahoy"}], "max_tokens": tokens}
+            answer = httpx.post(url, json=question, headers=headers, timeout=20)
+        except httpx.HTTPError as error:
+            return 0, repr(error)
+        one.id, one.status = answer.headers.get("x-request-id"), answer.status_code
+        return one.status, "" if one.status == 200 else answer.json()["error"]["code"]
 
     def _answers(self) -> bool:
         one = Asked(stream=False, leaves=False, words=1)
@@ -238,6 +322,14 @@ class Home:
         return [f"{twice} ids have two rows", *found] if twice else found
 
 
+def _tokens_for(left: int) -> int:
+    """The longest answer to one word that is sure to cost no more than what is left, in micro-units."""
+    tokens = left * 1_000_000 // int(PRICES["output"])
+    while charge(1, int(PRICES["input"])) + charge(tokens, int(PRICES["output"])) + SLACK > left:
+        tokens -= 1
+    return tokens
+
+
 def rounds(database: str, count: int, seed: int, kills: int = 1) -> Iterator[dict[str, Any]]:
     """So many rounds on one home, with so many kills in each."""
     with tempfile.TemporaryDirectory(prefix="argosy-kills-", ignore_cleanup_errors=True) as folder:
@@ -257,6 +349,7 @@ def summary(done: list[dict[str, Any]], seed: int, wanted: int) -> dict[str, Any
         "rounds_wanted": wanted,
         "requests": sum(one["requests"] for one in done),
         "complete": sum(one["complete"] for one in done),
+        "refused": sum(one["refused"] for one in done),
         "killed": Counter(f"{one['database']} {name}" for one in done for name in one["killed"]),
         "slowest_back_s": max((one["back_s"] for one in done), default=0.0),
         "violations": sum(len(one["violations"]) for one in done),

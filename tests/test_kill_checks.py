@@ -4,7 +4,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from bench.kill_load import Asked
-from bench.kills import Seen, one_row_each, rows_are_rated, rows_say_what_responses_said, summary
+from bench.kills import (
+    Seen,
+    budgets_say_what_rows_say,
+    nothing_is_held,
+    one_row_each,
+    rows_are_rated,
+    rows_say_what_responses_said,
+    summary,
+)
 
 
 def line(**changed: Any) -> Any:
@@ -44,7 +52,25 @@ def test_what_is_wrong_is():
     assert problems(asked(), line(amounts={"input": 7, "output": 6})) == 1, "another amount than by the price"
 
 
+def test_what_is_wrong_with_budgets_is_seen():
+    def of(held: int, *spent: int) -> int:
+        scopes = [("organization", "org"), ("key", "key_a")]
+        kept = [
+            SimpleNamespace(scope=scope, subject=subject, held=held, spent=each, allowed=20)
+            for (scope, subject), each in zip(scopes, spent, strict=True)
+        ]
+        lines = {"req_1": line(key_id="key_a"), "req_2": line(key_id="key_b")}
+        seen = Seen(lines=lines, funds=kept)  # type: ignore[arg-type]
+        checks = (nothing_is_held, budgets_say_what_rows_say)
+        return sum(1 for check in checks for _ in check(None, seen))  # type: ignore[arg-type]
+
+    assert of(0, 24, 12) == 1, "the organization's is overdrawn by 4"
+    assert of(0, 20, 12) == 1, "a row was not counted"
+    assert of(0, 24, 24) == 3, "a row was counted against another key's, which is overdrawn then"
+    assert of(5, 24, 12) == 3, "something is held of both"
+
+
 def test_the_summary_counts_violations():
-    done = {"database": "sqlite", "killed": ["api"], "requests": 9, "complete": 5, "back_s": 1.5}
+    done = {"database": "sqlite", "killed": ["api"], "requests": 9, "complete": 5, "refused": 1, "back_s": 1.5}
     found = summary([{**done, "violations": []}, {**done, "violations": ["x", "y"]}], 1, 300)
     assert (found["rounds"], found["violations"], found["killed"]) == (2, 2, {"sqlite api": 2})

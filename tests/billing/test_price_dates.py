@@ -150,6 +150,17 @@ def test_two_first_prices_in_two_currencies_at_once_leave_one(database):
         assert len({price.currency for price in billing.price_history(tx)}) == 1
 
 
+def test_what_else_is_counted_keeps_its_price_until_it_is_given_another(database, machine):
+    hourly, begins = {"engine_seconds": 7}, int(machine.at) + 60
+    with database.write() as tx:
+        billing.ensure_price(tx, "ship", replace(PLAIN, measured=hourly))
+        assert billing.ensure_price(tx, "ship", PLAIN) == billing.current_prices(tx)["ship"].id, "the same as before"
+        billing.ensure_price(tx, "ship", LATER, begins)
+        billing.ensure_price(tx, "ship", replace(PLAIN, measured={"engine_seconds": 0}), begins + 60)
+        found = [(price.input, dict(price.measured)) for price in versions_of(tx, "ship")]
+    assert found == [(100, hourly), (200, hourly), (100, {})]
+
+
 def test_mixing_currencies_is_refused_for_costs_too(database, card: Card):
     with database.write() as tx:
         billing.ensure_price(tx, "ship", card)
@@ -173,6 +184,7 @@ def test_mixing_currencies_is_refused_for_costs_too(database, card: Card):
         (replace(PLAIN, tiers=(Tier(5, 1, 1, 1), Tier(5, 2, 2, 2))), "invalid_tiers"),
         (replace(PLAIN, tiers=(Tier(0, 1, 1, 1),)), "invalid_tiers"),
         (replace(PLAIN, tiers=(Tier(9, 1, -1, 1),)), "negative_price"),
+        (replace(PLAIN, measured={"wishes": 1}), "unknown_meter"),
         (replace(PLAIN, tiers=tuple(Tier(n, 1, 1, 1) for n in range(1, 18))), "invalid_tiers"),
     ],
 )

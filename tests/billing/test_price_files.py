@@ -223,3 +223,17 @@ def test_dates_are_read_in_utc_unless_they_say_otherwise():
     for bad in ("tomorrow", True, None, 1.5, "", "2027-13-01"):
         with pytest.raises(ValueError, match="date"):
             read_date(bad)
+
+
+def test_prices_of_what_else_is_counted_are_read_in_every_form():
+    line = "model,currency,input,output,measured\nship,USD,1,2,"
+    toml = '[[prices]]\nmodel = "ship"\ncurrency = "USD"\ninput = 1\noutput = 2\nmeasured = { engine_seconds = 5 }\n'
+    (written,), (said,) = (
+        read_prices(line + "engine_seconds:5; storage_mib_hours:7\n", "csv"),
+        read_prices(toml, "toml"),
+    )
+    assert written.terms.measured == {"engine_seconds": 5, "storage_mib_hours": 7}
+    assert said.terms.measured == {"engine_seconds": 5}
+    assert "meter:rate" in mistakes("csv", line + "engine_seconds=5\n")[0]
+    assert "wishes" in mistakes("csv", line + "wishes:5\n")[0]
+    assert "measured" in mistakes("toml", toml.replace("5 }", '"5" }'))[0]

@@ -99,6 +99,7 @@ ALLOWED = {
     "argosy.billing.funds.leases.store.exchange",
     "argosy.billing.funds.leases.store.rolled",
     "argosy.billing.funds.leases.store.take_back",
+    "argosy.billing.funds.leases.store.leased_by",
     "argosy.billing.funds.leases.store.beat",
     "argosy.billing.funds.leases.store.standing",
     "argosy.billing.funds.leases.store.forget",

@@ -4,14 +4,15 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from argosy import billing, identity
+from argosy.billing import Terms
 from argosy.billing.invoices import close
 from argosy.billing.reports import EventFilter, list_events
-from argosy.catalog import Prices
 from argosy.core import Invalid, charge, new_id
 from argosy.gateway.routing import RouteTable
 from argosy.serving import Provided, deploy
@@ -24,7 +25,7 @@ T0 = 5_900_000 * WINDOW_US
 """A window begins."""
 HOURLY = 277_777_778
 """A unit of the currency an hour, in micro-units per million seconds."""
-FREE = Prices("USD", 0, 0, 0, 0)
+FREE = Terms("USD", 0, 0, 0)
 
 
 @pytest.fixture
@@ -37,11 +38,10 @@ def fleet(database):
             tx,
             first.project_id,
             "echo",
-            prices=FREE,
-            measured={"engine_seconds": HOURLY},
+            prices=replace(FREE, measured={"engine_seconds": HOURLY}),
             dedicated_to=first.project_id,
         )
-        deploy(tx, first.project_id, "shared", "echo", prices=FREE, measured={"engine_seconds": HOURLY})
+        deploy(tx, first.project_id, "shared", "echo", prices=replace(FREE, measured={"engine_seconds": HOURLY}))
     found = SimpleNamespace(project=first.project_id, other=other.id, deployment=made, meter=EngineMeter(database))
     found.replica = start(database, made)
     return found
@@ -142,7 +142,7 @@ def test_an_engine_that_only_starts_is_not_paid_for(database, fleet):
 def test_a_new_price_holds_from_the_next_window_on(database, fleet):
     fleet.meter.look(T0)
     with database.write() as tx:
-        deploy(tx, fleet.project, "echo", prices=FREE, measured={"engine_seconds": 2 * HOURLY})
+        deploy(tx, fleet.project, "echo", prices=replace(FREE, measured={"engine_seconds": 2 * HOURLY}))
     watch(fleet.meter, T0 + SECOND, T0 + 2 * WINDOW_US + 2 * GRACE_US)
     prices = [line.unit_prices["measured"] for line in rows(database, fleet.project)]
     assert prices == [HOURLY, 2 * HOURLY]

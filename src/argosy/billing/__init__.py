@@ -43,9 +43,12 @@ from argosy.billing.recovery import Recovered, recover
 from argosy.billing.shipper import Shipper
 from argosy.billing.store import meter_mark, move_meter_mark, storage_price
 from argosy.billing.usage import (
+    CHARACTERS,
     ENGINE,
     ENGINE_SECONDS,
+    IMAGES,
     MEASURED,
+    PER_REQUEST,
     STORAGE,
     STORAGE_MIB_HOURS,
     Intent,
@@ -53,10 +56,13 @@ from argosy.billing.usage import (
 )
 
 __all__ = [
+    "CHARACTERS",
     "ENGINE",
     "ENGINE_SECONDS",
+    "IMAGES",
     "INVOICED",
     "MEASURED",
+    "PER_REQUEST",
     "PROVIDER_COST",
     "PROVIDER_PAYABLE",
     "QUANTITIES",

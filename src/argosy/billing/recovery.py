@@ -15,10 +15,11 @@ from argosy.billing.frames import Progress, Void, decode
 from argosy.billing.funds.leases import end_leases
 from argosy.billing.posting import BATCH, post_events
 from argosy.billing.segments import abandoned, exclusive, remove, segment_files
-from argosy.billing.usage import Intent, UsageEvent
+from argosy.billing.usage import CHARACTERS, Intent, UsageEvent
 from argosy.runtime import Database
 
 _log = logging.getLogger(__name__)
+_CHARACTERS_OF_A_TOKEN = 4
 
 
 @dataclass
@@ -55,7 +56,13 @@ def settle(intent: Intent, delivered: Progress | None) -> UsageEvent:
         prompt=intent.prompt_estimate if delivered else 0,
         completion=delivered.delivered_tokens if delivered else 0,
         estimated=True,
+        measured_units=_measured(intent, delivered.delivered_tokens) if delivered else 0,
     )
+
+
+def _measured(intent: Intent, delivered_tokens: int) -> int:
+    """What it brought, and for what was delivered a guess, since the words are gone."""
+    return intent.measured_units + delivered_tokens * _CHARACTERS_OF_A_TOKEN * (intent.measured == CHARACTERS)
 
 
 def _recover_one(folder: Path, parent: Path, database: Database, result: Recovered) -> None:

@@ -58,6 +58,7 @@ cost_versions = Table(
     Column("output", BigInteger, nullable=False),
     Column("training", BigInteger, nullable=False),
     Column("tiers", Text, nullable=False, server_default=""),
+    Column("measured", Text, nullable=False, server_default=""),
     Column("effective_from", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("provider", "model", "version"),

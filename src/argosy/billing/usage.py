@@ -15,9 +15,13 @@ ENGINE, STORAGE = "engine", "storage"
 NOT_REQUESTS = (TRAINING, ENGINE, STORAGE)
 """Kinds of usage that no request made."""
 ENGINE_SECONDS, STORAGE_MIB_HOURS = "engine_seconds", "storage_mib_hours"
-MEASURED = (ENGINE_SECONDS, STORAGE_MIB_HOURS)
-"""What is counted besides tokens: seconds that an engine ran, and mebibytes (2**20 bytes) stored for an hour. A price
-is micro-units per million of them."""
+IMAGES, CHARACTERS = "images", "characters"
+PER_REQUEST = (IMAGES, CHARACTERS)
+"""What requests are counted by besides tokens, one of them or none, where their price or their provider's says so:
+images that the request brings, or the characters of what it brings and of what is answered."""
+MEASURED = (ENGINE_SECONDS, STORAGE_MIB_HOURS, *PER_REQUEST)
+"""What is counted besides tokens: seconds that an engine ran, mebibytes (2**20 bytes) stored for an hour, and
+`PER_REQUEST`. A price is micro-units per million of them."""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="intent"):
@@ -49,6 +53,10 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
     cost_version: str = ""
     """What the provider asks that it goes to, pinned as the price is; empty for an engine of ours, and where the cost
     is not known."""
+    measured: str = ""
+    """Which of `PER_REQUEST` it is counted by besides tokens; empty for most."""
+    measured_units: int = 0
+    """How many of them it brings."""
 
     def ended(
         self,
@@ -66,8 +74,11 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
         target: str = "",
         model_version: str = "",
         first_token_us: int = 0,
+        measured_units: int | None = None,
     ) -> "UsageEvent":
-        """What became of it: the usage event that carries on its id, its names and its price. Counts are tokens."""
+        """What became of it: the usage event that carries on its id, its names and its price. Counts are tokens, but
+        for ``measured_units``: None for as many as it brought.
+        """
         return UsageEvent(
             id=self.id,
             project_id=self.project_id,
@@ -97,6 +108,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="in
             fund=self.fund,
             held=self.held,
             cost_version=self.cost_version,
+            measured=self.measured,
+            measured_units=self.measured_units if measured_units is None else measured_units,
         )
 
 

@@ -5,12 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from argosy.cli.client import JsonOption, connect, get, put, show
+from argosy.cli.client import JsonOption, connect, get, put, show, utc
 from argosy.core import format_money
 
 app = typer.Typer(help="What may be spent: list, set, remove.", no_args_is_help=True)
 
-_COLUMNS = ["id", "scope", "subject", "period", "kind", "amount", "spent", "held", "remaining"]
+_AMOUNTS = ["amount", "spent", "held", "remaining"]
+_COLUMNS = ["id", "scope", "subject", "period", "kind", *_AMOUNTS, "told_at", "begins_anew"]
 
 
 @app.command("list")
@@ -49,9 +50,12 @@ def _show(budgets: list[dict[str, Any]], *, as_json: bool) -> None:
     rows = [
         {
             **budget,
+            "period": "month" if budget["period"] == "month" else "once",
             "kind": "hard" if budget["hard"] else "soft",
-            **{name: format_money(budget[name], budget["currency"]) for name in _COLUMNS[-4:]},
+            "told_at": ", ".join(f"{percent}%" for percent in budget["thresholds"]),
+            "begins_anew": utc(budget["begins_anew_at"]) or "never",
+            **{name: format_money(budget[name], budget["currency"]) for name in _AMOUNTS},
         }
         for budget in budgets
     ]
-    show(budgets if as_json else rows, _COLUMNS, as_json=as_json)
+    show(budgets if as_json else rows, _COLUMNS, as_json=as_json, tall=True)

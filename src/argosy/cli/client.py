@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, cast
@@ -12,6 +13,8 @@ from openai import OpenAI
 
 from argosy.core import ArgosyError, Invalid, Settings
 
+_WIDEST = 10_000
+"""Wider than any table."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -82,8 +85,11 @@ def read_secret(variable: str, prompt: str) -> str:
     return str(typer.prompt(prompt, hide_input=True))
 
 
-def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
-    """Print rows as a table of the named columns, or whole as JSON."""
+def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool, tall: bool = False) -> None:
+    """Print rows as a table of the named columns, or whole as JSON.
+
+    A ``tall`` one that is too wide for the terminal stands as one line for each cell: no id or amount is broken then.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -95,7 +101,17 @@ def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: boo
         table.add_column(column, overflow="fold")  # a name that is cut off cannot be copied
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console().print(table if rows else "Nothing yet.")
+    console = Console()
+    if tall and console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum > console.width:
+        width = max(map(len, columns))
+        print("\n\n".join("\n".join(f"{name:{width}}  {_cell(row.get(name))}" for name in columns) for row in rows))
+    else:
+        console.print(table if rows else "Nothing yet.")
+
+
+def utc(second: int | None) -> str | None:
+    """A time as people read it, to the minute."""
+    return None if second is None else time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(second))
 
 
 def _cell(value: object) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from argosy.cli.client import JsonOption, get, post, show
+from argosy.cli.client import JsonOption, get, post, show, utc
 from argosy.core import format_money
 
 app = typer.Typer(help="Prepaid balance and credit grants: list, grant, top-up, balance.", no_args_is_help=True)
@@ -53,7 +53,9 @@ def top_up(
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Book money that was paid ahead. From then on, requests in its scope are refused when nothing is left."""
+    """Book money that was paid ahead. Once there is any for the whole organization, nothing of it is served unpaid;
+    what is for one project, key or model pays where it can, and refuses nothing.
+    """
     _add({"kind": "top_up", "amount": amount, "scope": scope, "note": note}, key, as_json)
 
 
@@ -64,7 +66,7 @@ def balance(as_json: JsonOption = False) -> None:
     columns = ["scope", "remaining", "granted", "paid", "held", "available", "spent"]
     if not as_json:
         rows = [row | {name: format_money(row[name], row["currency"]) for name in columns[1:]} for row in rows]
-    show(rows, columns, as_json=as_json)
+    show(rows, columns, as_json=as_json, tall=True)
 
 
 def _add(body: dict[str, Any], key: str | None, as_json: bool) -> None:
@@ -75,10 +77,9 @@ def _add(body: dict[str, Any], key: str | None, as_json: bool) -> None:
 def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if not as_json:
         rows = [_readable(row) for row in rows]
-    show(rows, _COLUMNS, as_json=as_json)
+    show(rows, _COLUMNS, as_json=as_json, tall=True)
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
     amounts = {name: format_money(row[name], row["currency"]) for name in ("amount", "remaining", "expired")}
-    at = row["expires_at"]
-    return row | amounts | {"expires_at": at and time.strftime("%Y-%m-%d %H:%M", time.gmtime(at)) + " UTC"}
+    return row | amounts | {"expires_at": utc(row["expires_at"]) or "never", "note": row["note"] or None}

@@ -50,6 +50,8 @@ _CHINESE = {
     "correction": "退还",
     "engine_seconds": "引擎运行（秒）",
     "storage_mib_hours": "存储（MiB·小时）",
+    "images": "图像",
+    "characters": "字符",
 }
 _ENGLISH = {"events": "requests and jobs"}
 

@@ -8,7 +8,7 @@ import typer
 from argosy.cli.client import JsonOption, get, put, show
 from argosy.core import format_money
 
-app = typer.Typer(help="Engines' seconds and storage: show, price.", no_args_is_help=True)
+app = typer.Typer(help="What is counted besides tokens: show, price.", no_args_is_help=True)
 
 
 @app.command("show")
@@ -32,7 +32,7 @@ def _money(price: dict[str, Any]) -> str:
 
 @app.command("price")
 def price(
-    meter: Annotated[str, typer.Argument(help="engine_seconds or storage_mib_hours.")],
+    meter: Annotated[str, typer.Argument(help="engine_seconds, storage_mib_hours, images or characters.")],
     micro: Annotated[int, typer.Argument(min=0, help="Micro-units of the currency per million units.")],
     model: Annotated[str, typer.Option(help="The model that it holds for.")] = "storage",
     as_json: JsonOption = False,

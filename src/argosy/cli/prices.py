@@ -52,6 +52,10 @@ def set_(
         str | None, typer.Option("--from", help="2027-01-01T00:00:00Z; left out, at once.")
     ] = None,
     provider: Annotated[str | None, typer.Option(help="It is a cost: what this provider asks.")] = None,
+    measured: Annotated[
+        list[str] | None,
+        typer.Option(help="METER:RATE, per million of what is counted besides tokens, such as images:4000000000."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Set a price. It becomes a new version; requests that are under way keep the one that they began with."""
@@ -67,6 +71,7 @@ def set_(
         "effective_from": effective_from,
         "kind": "cost" if provider else "sale",
         "provider": provider,
+        "measured": dict(_meter(text) for text in measured) if measured else None,
     }
     made = post("/prices", {name: value for name, value in body.items() if value is not None})
     _show([made], as_json=as_json)
@@ -174,7 +179,12 @@ def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         for tier in row["tiers"]:
             above = f"> {tier['above_prompt_tokens']:,}"
             lines.append(dict.fromkeys(_COLUMNS, "") | {"model": above, "in": row["currency"]} | _rates(tier))
-    show(lines, _COLUMNS, as_json=False)
+        for meter, rate in row["measured"].items():
+            priced = {"model": f"+ {meter}", "input": _decimal(rate), "in": row["currency"]}
+            lines.append(dict.fromkeys(_COLUMNS, "") | priced)
+    usual = {"state": ("in_force", ""), "training": ("0.00", "")}  # said only where a row is otherwise
+    left_out = {name for name, values in usual.items() if all(line[name] in values for line in lines)}
+    show(lines, [name for name in _COLUMNS if name not in left_out], as_json=False)
 
 
 def _rates(row: dict[str, Any]) -> dict[str, str]:
@@ -207,6 +217,13 @@ def _tier(text: str) -> dict[str, int]:
         raise Invalid("Write a tier as ABOVE:INPUT:CACHED:OUTPUT, such as 200000:300000:150000:900000.", code="tier")
     names = ("above_prompt_tokens", "input", "cached_input", "output")
     return dict(zip(names, map(int, parts), strict=True))
+
+
+def _meter(text: str) -> tuple[str, int]:
+    name, _, rate = text.partition(":")
+    if not (name and rate.isascii() and rate.isdigit()):
+        raise Invalid("Write what is counted besides tokens as METER:RATE, such as images:4000000000.", code="meter")
+    return name, int(rate)
 
 
 def _warn(warnings: list[str], *, as_json: bool) -> None:

@@ -1,10 +1,11 @@
 """``argosy webhooks``: who is told when a budget or what was paid ahead runs out; ``argosy alerts``: what was told."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from argosy.cli.client import JsonOption, connect, get, post, show
+from argosy.cli.client import JsonOption, connect, get, post, show, utc
+from argosy.core import format_money
 
 app = typer.Typer(help="Webhooks: add, list, remove, test, deliveries.", no_args_is_help=True)
 
@@ -21,13 +22,15 @@ def add(
 ) -> None:
     """Add a webhook. Its secret is shown this once."""
     made = post("/webhooks", {"url": url, "private": private} | ({"events": event} if event else {}))
-    show([made], [*_COLUMNS, "secret"], as_json=as_json)
+    _show([made], as_json=as_json)
+    if not as_json:
+        print(f"\nIts secret, shown this once; the receiver checks signatures with it:\n{made['secret']}")
 
 
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
     """List webhooks."""
-    show(get("/webhooks")["data"], _COLUMNS, as_json=as_json)
+    _show(get("/webhooks")["data"], as_json=as_json)
 
 
 @app.command()
@@ -37,7 +40,7 @@ def remove(webhook: WebhookArgument, as_json: JsonOption = False) -> None:
     if as_json:
         show([removed], [], as_json=True)  # type: ignore[list-item]
     else:
-        print(f"{webhook} is removed")
+        print(f"{webhook} is removed.")
 
 
 @app.command("test")
@@ -53,11 +56,35 @@ def deliveries(
     as_json: JsonOption = False,
 ) -> None:
     """List messages and what became of them, newest first."""
-    columns = ["id", "webhook_id", "event", "status", "attempts", "answered", "error"]
-    show(get("/webhooks/deliveries", webhook=webhook, limit=limit)["data"], columns, as_json=as_json)
+    found = get("/webhooks/deliveries", webhook=webhook, limit=limit)["data"]
+    rows = [
+        row
+        | {
+            "created_at": utc(row["created_at"]),
+            "again_at": utc(row["next_at"]) if row["status"] == "pending" else None,
+        }
+        for row in found
+    ]
+    columns = ["id", "webhook_id", "event", "created_at", "status", "attempts", "answered", "error", "again_at"]
+    show(found if as_json else rows, columns, as_json=as_json, tall=True)
 
 
 def alerts(as_json: JsonOption = False) -> None:
     """Thresholds of budgets and credits that were reached, newest first."""
-    columns = ["id", "kind", "scope", "subject", "threshold", "used", "allowed", "currency", "created_at"]
-    show(get("/alerts")["data"], columns, as_json=as_json)
+    found = get("/alerts")["data"]
+    rows = [
+        row
+        | {name: format_money(row[name], row["currency"]) for name in ("used", "allowed")}
+        | {"threshold": f"{row['threshold']}%", "created_at": utc(row["created_at"])}
+        for row in found
+    ]
+    columns = ["id", "kind", "scope", "subject", "threshold", "used", "allowed", "created_at"]
+    show(found if as_json else rows, columns, as_json=as_json, tall=True)
+
+
+def _show(webhooks: list[dict[str, Any]], *, as_json: bool) -> None:
+    rows = [
+        webhook | {"events": ", ".join(webhook["events"]), "private": "yes" if webhook["private"] else "no"}
+        for webhook in webhooks
+    ]
+    show(webhooks if as_json else rows, _COLUMNS, as_json=as_json, tall=True)

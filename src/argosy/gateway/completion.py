@@ -20,9 +20,10 @@ from argosy.gateway.counting import Counting
 from argosy.gateway.dispatch import Dispatch, Send
 from argosy.gateway.events import DONE, write_event
 from argosy.gateway.funds import Purses
-from argosy.gateway.funds.worst import worst_charge
+from argosy.gateway.funds.counted import WorstCase
 from argosy.gateway.limits import RateLimits
 from argosy.gateway.metering import Meter, Part, Usage
+from argosy.gateway.pieces import brought
 from argosy.gateway.plan import Served
 from argosy.gateway.refresh import Refresher
 from argosy.gateway.relay import Deadlines, Relay
@@ -66,6 +67,7 @@ class Gateway:
         self.capture = capture
         self._dispatch = Dispatch(self._table, self._relay, deadlines, self.admission, self.numbers.attempts)
         self.counting = Counting(self._table, self._relay, self.limits, deadlines)
+        self._worst = WorstCase(self._table, self.counting)
         parts = (keys, self._table, self.limits, self.purses, self._cache_modes, Granting(database))
         kept = [each.refresh for each in parts]
         if capture:
@@ -190,18 +192,15 @@ class Gateway:
         if units := await self.limits.reserve(caller, call.request):
             call.meter.used = units.settle
         try:
-            money = await self.purses.reserve(caller, call.plan.models[0], lambda: self._worst(call))
+            worst, counted = partial(self._worst.bound, call), partial(self._worst.counted, call)
+            money = await self.purses.reserve(caller, call.plan.models[0], worst, counted)
         except BaseException:
             if units:
-                units.settle(0, False)
+                units.settle(0, call.served.counted)
             raise
         if money:
             call.meter.hold(money, self._table.price)
         return call
-
-    def _worst(self, call: Call) -> int:
-        offers = (offer for model in call.plan.models for offer in self._table.offers(call.project_id, model))
-        return worst_charge(call.request, ((one, self._table.price(one.price_version)) for one in offers))
 
     async def _known(self, request: Request, caller: Caller, request_id: str, served: Served) -> Call:
         """Admit, looking once more for a name that is newer than what is in memory, such as a job's new model."""
@@ -275,6 +274,8 @@ def _intent(request: Request, caller: Caller, request_id: str, offer: Offer, rou
         batch_id=caller.batch_id,
         cost_version=offer.cost_version,
         tags=request.tags,
+        measured=offer.counted,
+        measured_units=brought(request, offer.counted),
     )
 
 

@@ -110,6 +110,13 @@ class Counting:
     async def _ask(self, request: Request, native: bytes | None, offer: Offer) -> int:
         if offer.route.provider:
             return await self._ask_provider(request, native, offer)
+        return await self.by_engine(request, offer)
+
+    async def by_engine(self, request: Request, offer: Offer) -> int:
+        """Tokens of the prompt as the engine of this offer, one of ours, reads it.
+
+        Raises NotReached, Lost, and the errors of `argosy.core`.
+        """
         url = offer.route.url
         # The engine's own template, with all that goes to the model; then its tokens, as it reads a prompt.
         async with self._relay.post(url + "/apply-template", request.upstream_body(offer.members, 0), {}) as answer:

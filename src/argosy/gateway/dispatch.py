@@ -72,6 +72,7 @@ class Dispatch:
             body, usage = whole(await response.read(), trip.request, call.id, index)
             came()
             call.meter.came()
+            call.meter.hear(body)
             trip.part.usage = usage
             trip.part.begun |= usage is None  # it counts as delivered though it has no tokens of its own
             return body
@@ -102,6 +103,7 @@ class Dispatch:
                 if not ready:
                     continue
                 meter.count(part, events.tokens)
+                meter.hear(ready)
                 if keeps:
                     trip.delivered.append(ready)
                 if events.done and call.request.parts == 1:

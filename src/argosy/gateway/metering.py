@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from argosy.billing import Intent, Journal, Price, UsageEvent, amounts
+from argosy.billing import CHARACTERS, Intent, Journal, Price, UsageEvent, amounts
 from argosy.core import now_us
 from argosy.gateway.funds import Hold
+from argosy.gateway.pieces import answered, brought
 from argosy.gateway.repetition import Repetition
+from argosy.gateway.requests import Request
 
 if TYPE_CHECKING:
     from argosy.gateway.routing import Offer
@@ -91,6 +93,8 @@ class Meter(msgspec.Struct, eq=False):
     """Which version of the model that was."""
     first_token_us: int = 0
     """Microseconds from the intent to the first of the answer that could go out; 0 as long as there is none."""
+    heard: int = 0
+    """Characters of the answer, where it is counted by them."""
     granted: int = 0
     """Percent off that the caller has, where a price says nothing else."""
     _money: Hold | None = None
@@ -108,7 +112,7 @@ class Meter(msgspec.Struct, eq=False):
         if durable.done():  # refused at once: no engine must be troubled
             durable.result()
 
-    def move(self, offer: "Offer") -> None:
+    def move(self, offer: "Offer", request: Request) -> None:
         """Another model is to answer, at its own price and cost: the intent is written anew, and the later one counts.
 
         Only while nothing was delivered.
@@ -122,6 +126,8 @@ class Meter(msgspec.Struct, eq=False):
                 base_model=offer.route.base_model,
                 price_version=offer.price_version or "",
                 cost_version=offer.cost_version,
+                measured=offer.counted,
+                measured_units=brought(request, offer.counted),
                 discount=offer.discount(self.granted, intent.batch_id),
             )
             self._write_intent()
@@ -141,6 +147,11 @@ class Meter(msgspec.Struct, eq=False):
         """The first of the answer is there, or more of it."""
         if not self.first_token_us:
             self.first_token_us = max(1, now_us() - self.intent.started_us)  # a clock may be set back
+
+    def hear(self, data: bytes) -> None:
+        """A whole answer, or events of one, that are about to be delivered."""
+        if self.intent.measured == CHARACTERS:
+            self.heard += answered(data)
 
     def count(self, part: Part, tokens: int) -> None:
         """Add tokens that are about to be delivered."""
@@ -174,6 +185,7 @@ class Meter(msgspec.Struct, eq=False):
                     target=self.target,
                     model_version=self.version,
                     first_token_us=self.first_token_us,
+                    measured_units=self.intent.measured_units + self.heard,
                 )
             )
         if self.used:
@@ -214,6 +226,7 @@ class Meter(msgspec.Struct, eq=False):
                 first_token_us=self.first_token_us,
                 saved_prompt=saved.prompt - charged.prompt,
                 saved_completion=saved.completion - charged.completion,
+                measured_units=intent.measured_units * charge_percent // 100,
             )
         )
         if self.used:

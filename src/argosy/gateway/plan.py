@@ -51,5 +51,7 @@ class Served(msgspec.Struct, eq=False):
     trace: Trace | None = None
     cache: str = ""
     """``hit``, ``miss``, or ``bypass`` for an answer that is drawn at random; empty if the cache was not asked for."""
+    counted: bool = False
+    """Whether an engine was asked for the tokens of its prompt, before money was held for it."""
     age_s: int = 0
     """How old a hit is."""

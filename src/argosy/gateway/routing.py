@@ -14,6 +14,7 @@ from argosy.billing import Price, current_costs, current_prices, next_change, pr
 from argosy.catalog import adapters_of, all_aliases, load_cards
 from argosy.core import Invalid, NotFound, Unavailable
 from argosy.gateway.asked import Asked
+from argosy.gateway.pieces import counted_by
 from argosy.gateway.plan import Plan
 from argosy.gateway.requests import Kind, Request, encode_members
 from argosy.gateway.route_spec import Routes, ordered
@@ -56,6 +57,8 @@ class Offer:
     """What the price says for lines of batches, in percent; None: the platform's."""
     cost_version: str = ""
     """Id of what the provider asks, pinned likewise; empty for an engine of ours, and where it is not known."""
+    counted: str = ""
+    """What its requests are counted by besides tokens, see `argosy.gateway.pieces`; empty for most."""
     target: str = field(init=False)
     """The name of the deployment or the provider behind it."""
     ready: bool = field(init=False)
@@ -278,7 +281,7 @@ class RouteTable:
             identity = f"{route.model} {route.base_model} {route.engine} {route.revision} {price_id}"
             cost = found.costs.get((route.provider.name, route.model)) if route.provider else None
             batch_discount, cost_version = price.batch_discount if price else None, cost.id if cost else ""
-            pinned = (batch_discount, cost_version)
+            pinned = (batch_discount, cost_version, counted_by(price, cost))
             yield route.model, Offer(route, price_id, members, headers, endpoint, identity, *pinned)
 
     def _unknown(self, project_id: str, model: str) -> NotFound:

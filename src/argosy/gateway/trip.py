@@ -126,7 +126,7 @@ class Trip(msgspec.Struct, eq=False):
         call.meter.attempts = call.served.attempts = max(call.meter.attempts, self._attempts)
         if call.served.target != offer.route.model:
             call.served.target = offer.route.model
-            call.meter.move(offer)
+            call.meter.move(offer, call.request)
         if call.request.call:
             native = offer.route.provider is not None
             self.request = (call.request.for_native_tools() if native else call.request).named(offer.route.model)

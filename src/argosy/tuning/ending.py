@@ -5,7 +5,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from argosy import billing, catalog
+from argosy.billing import funds
 from argosy.core import ArgosyError, Internal, Invalid, NotFound, OutOfSpace, now_us
 from argosy.runtime import Blobs, Database, Transaction
 from argosy.tuning import store
@@ -25,6 +28,7 @@ def cancel(tx: Transaction, project_id: str, job_id: str) -> Job:
         raise no_such_job(job_id)
     event = Event("The job was cancelled")
     store.change(tx, job, "cancelled", [event], come_from=UNFINISHED, finished_us=now_us(), estimated_finish=None)
+    funds.let_go(tx, job.id)
     job = store.get_job(tx, project_id, job_id)
     assert job is not None, "jobs are never deleted"
     if job.status != "cancelled":
@@ -50,10 +54,25 @@ def fail(database: Database, job: Job, error: Exception) -> None:
         store.change(
             tx, job, "failed", events, come_from=UNFINISHED, error=known, finished_us=now_us(), estimated_finish=None
         )
+        funds.let_go(tx, job.id)
 
 
-def usage_of(job: Job, trained_tokens: int, finished_us: int) -> billing.UsageEvent:
-    """What the job is billed for. Its id is the job's: recorded once, whoever tries again."""
+def charge(tx: Transaction, job: Job, trained_tokens: int, finished_us: int) -> None:
+    """Bill the job, out of what was held for it. The row's id is the job's: recorded once, whoever tries again."""
+    event = _usage_of(job, trained_tokens, finished_us)
+    held = funds.job_hold(tx, job.id)
+    billing.record(tx, [msgspec.structs.replace(event, fund=held.fund, held=held.held)], funds.holder_of(job.id))
+    funds.let_go(tx, job.id)
+
+
+def billed_tokens(job: Job) -> int:
+    """What a finished job is charged for, in tokens: those that it saw, and no more than its rows have."""
+    finished, planned = job.progress.finished, job.progress.planned_tokens
+    assert finished is not None, "a job is settled after it was trained"
+    return min(finished.trained_tokens, planned) if planned else finished.trained_tokens
+
+
+def _usage_of(job: Job, trained_tokens: int, finished_us: int) -> billing.UsageEvent:
     return billing.UsageEvent(
         id=job.id,
         project_id=job.project_id,

@@ -21,6 +21,10 @@ class Progress(msgspec.Struct):
     """How often the trainer died by a signal."""
     seconds: dict[str, float] = {}
     """Where the time went, by phase."""
+    planned_tokens: int = 0
+    """Tokens of the rows, as they are in the file, times epochs: no more is charged, whatever was made of them. 0:
+    not known yet.
+    """
     settings: dict[str, Any] = {}
     """All hyperparameters as the trainer resolved them."""
     finished: Finished | None = None
@@ -76,6 +80,7 @@ def spent(progress: Progress, phase: str, seconds: float) -> Event:
 
 def _start(batch: Batch, record: Started) -> None:
     batch.progress.total_steps = record.total_steps
+    batch.progress.planned_tokens = record.epochs * record.tokens_per_epoch
     chosen = record.hyperparameters
     batch.progress.settings = msgspec.to_builtins(chosen)
     batch.hyperparameters = {

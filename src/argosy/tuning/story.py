@@ -11,12 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from argosy import billing, datasets
+from argosy import datasets
 from argosy.core import ArgosyError, Internal, Settings, Unavailable, now_us
 from argosy.runtime import Blobs, Database, Transaction, is_outage
 from argosy.runtime.shifts import Interrupted, Shift, Stage
 from argosy.tuning import store
-from argosy.tuning.ending import clear, fail, usage_of
+from argosy.tuning.ending import billed_tokens, charge, clear, fail
 from argosy.tuning.engines import Engines, not_deployed
 from argosy.tuning.line import Line
 from argosy.tuning.progress import Event, spent
@@ -187,22 +187,21 @@ class Tuner:
         return answers or present is None or present.status != "running"
 
     def _settle(self, job: Job) -> bool:
-        finished = job.progress.finished
-        assert finished is not None, "a job is settled after it was trained"
+        tokens = billed_tokens(job)
         time_us = now_us()
         total = round((time_us - job.created_us) / 1e6, 3)
-        summary = {"seconds": job.progress.seconds, "total_seconds": total, "trained_tokens": finished.trained_tokens}
+        summary = {"seconds": job.progress.seconds, "total_seconds": total, "trained_tokens": tokens}
         events = [
             Event(f"New fine-tuned model created: {job.fine_tuned_model}"),
             Event(f"The job has completed in {total:.1f} s", data=summary),
         ]
         with self._database.write() as tx:
             done = store.change(
-                tx, job, "succeeded", events, come_from=("running",), trained_tokens=finished.trained_tokens,
+                tx, job, "succeeded", events, come_from=("running",), trained_tokens=tokens,
                 estimated_finish=None, finished_us=time_us,
             )  # fmt: skip
             if done:
-                billing.record(tx, [usage_of(job, finished.trained_tokens, time_us)])
+                charge(tx, job, tokens, time_us)
         return False  # it was the last stage
 
     def _carefully(self, job_id: str, stage: Callable[[Job], bool]) -> bool:

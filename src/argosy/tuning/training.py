@@ -3,17 +3,19 @@
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from argosy.core import ArgosyError, Internal, Invalid, Unavailable, now
-from argosy.runtime import Database
+from argosy.billing import funds
+from argosy.billing.prices import prices_by_id
+from argosy.core import ArgosyError, Internal, Invalid, OverBudget, RateLimited, Unavailable, charge, now
+from argosy.runtime import Database, Transaction
 from argosy.runtime.processes import Child
 from argosy.runtime.shifts import Interrupted
 from argosy.tuning import store
-from argosy.tuning.progress import Event, fold
+from argosy.tuning.progress import Batch, Event, fold
 from argosy.tuning.store import Job
 from argosy.tuning.trainer import COMMAND, read_failure, read_records, start_trainer, what_is_missing
 from argosy.tuning.trainers.protocol import Failure, TrainerSpec, read_spec, write_spec
@@ -21,6 +23,9 @@ from argosy.tuning.trainers.protocol import Failure, TrainerSpec, read_spec, wri
 _POLL_S = 0.1
 _STOP_GRACE_S = 1.0
 _INTERRUPTIONS_MAX = 2
+_MONEY_POLL_S = 0.5
+_MONEY_S_MAX = 15.0
+"""How long a job waits for money that gateways hold and may give back, which takes them a second or two."""
 
 
 class Training:
@@ -86,12 +91,39 @@ class Training:
                 found = store.get_job(tx, self._job.project_id, self._job.id)
             return found is not None and found.status == "running"
         batch = fold(before, records, offset)
+        if batch.progress.planned_tokens != before.planned_tokens:
+            return self._held(lambda: self._write(batch))
+        return self._write(batch)
+
+    def _held(self, write: Callable[[], bool]) -> bool:
+        """Write what tells the cost, which holds the money for it: what others hold of it may come back."""
+        until = time.monotonic() + _MONEY_S_MAX
+        while True:
+            try:
+                return write()
+            except RateLimited as error:
+                if time.monotonic() > until:
+                    raise OverBudget(f"{error.message} Try again when they are done.", code=error.code) from error
+            if self._stopping.wait(_MONEY_POLL_S):
+                raise Interrupted
+
+    def _write(self, batch: Batch) -> bool:
         finish = None if batch.eta_s is None else now() + round(batch.eta_s)
         with self._database.write() as tx:
             if not store.absorb(tx, self._job, batch, finish):
                 return False
+            self._hold(tx, batch.progress.planned_tokens)
         self._job = msgspec.structs.replace(self._job, progress=batch.progress)
         return True
+
+    def _hold(self, tx: Transaction, tokens: int) -> None:
+        """Hold what the whole training costs, unless it is held. Raises OverBudget, Unpaid, RateLimited."""
+        job = self._job
+        if tokens == job.progress.planned_tokens:
+            return
+        rate = prices_by_id(tx, [job.price_version])[job.price_version].training
+        payer = funds.Payer(job.organization_id, job.project_id, job.key_id, job.model)
+        funds.hold_for_job(tx, job.id, payer, charge(tokens, rate))
 
     def _judge(self, child: Child) -> None:
         """After the process has ended: nothing if it is done or may try again, else raise why it failed."""

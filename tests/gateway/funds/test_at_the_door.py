@@ -73,7 +73,7 @@ async def test_a_refusal_is_openais_insufficient_quota_and_says_what_to_do(api):
     await dear(api)
     await budget(api, "0.000500 USD")
     with pytest.raises(openai.RateLimitError) as refused:
-        await api.ask(max_tokens=400)
+        await api.ask(max_tokens=600)
     assert refused.value.code == "insufficient_quota"
     assert refused.value.type == "insufficient_quota"
     assert refused.value.response.headers.get("retry-after") is None
@@ -108,7 +108,7 @@ async def test_a_request_that_its_money_refuses_takes_nothing_from_its_limits(ap
     await budget(api, "0.000500 USD")
     for _ in range(3):
         with pytest.raises(openai.RateLimitError) as refused:
-            await api.ask(max_tokens=400)
+            await api.ask(max_tokens=600)
         assert refused.value.code == "insufficient_quota"
     await api.ask(max_tokens=20)
 

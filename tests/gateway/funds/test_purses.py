@@ -206,6 +206,16 @@ async def test_all_budgets_that_apply_must_have_room_and_soft_ones_never_refuse(
     assert await house.processes[0].reserve(stranger, "m", lambda: 10**12) is None
 
 
+async def test_what_was_leased_for_a_request_that_another_budget_refused_goes_back(house: House) -> None:
+    large, little = house.budget(1_000), house.budget(100, "key")
+    for process in range(4):
+        with pytest.raises(OverBudget):
+            await house.ask(process, 300, 1)
+    await asyncio.sleep(2 * purses._TIDY_S)
+    assert [house.fund(fund).held for fund in (large, little)] == [0, 0]
+    assert await house.ask(3, 100, 1) == ""
+
+
 async def test_the_narrowest_that_can_pays_and_nothing_is_served_unpaid(house: House) -> None:
     model = house.prepaid(30, "model", "m")
     assert await house.ask(0, 20, 20) == model.id

@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from argosy.api.billing_scope import flush_usage, visible_projects
 from argosy.api.context import BillingCaller, PlatformParts
 from argosy.api.openai.usage_query import TAG, Asked, AskedFor
+from argosy.billing import IMAGES
 from argosy.billing.rating import MEASURED_QUANTITY, QUANTITIES
 from argosy.billing.reports import Bucket, Totals, report
 from argosy.core.money import MICRO
@@ -68,6 +69,18 @@ def usage_of_reranks(
 
 
 @router.get("/usage/images")
+def usage_of_images(
+    parts: PlatformParts, caller: BillingCaller, asked: AskedFor, bucket_width: Width = "1d"
+) -> dict[str, Any]:
+    """Images that requests brought, where a price or a provider counts them. None are made here."""
+    asked.only["measured"] = [IMAGES]
+    question = asked.question(_WIDTHS[bucket_width], _PLAIN)
+    flush_usage(parts)
+    with parts.database.read() as tx:
+        buckets, following = report(tx, visible_projects(tx, caller), question, training=False)
+    return _page(buckets, following, lambda bucket: [_images(totals) for totals in bucket.results])
+
+
 @router.get("/usage/audio_speeches")
 @router.get("/usage/audio_transcriptions")
 @router.get("/usage/vector_stores")
@@ -149,6 +162,17 @@ def _read_only(totals: Totals, name: str) -> dict[str, Any]:
         "object": f"organization.usage.{name}.result",
         "input_tokens": totals.units["input"] + totals.units["cached_input"],
         "num_model_requests": totals.events,
+        **_group(totals),
+    }
+
+
+def _images(totals: Totals) -> dict[str, Any]:
+    return {
+        "object": "organization.usage.images.result",
+        "images": totals.units[MEASURED_QUANTITY],
+        "num_model_requests": totals.events,
+        "source": None,
+        "size": None,
         **_group(totals),
     }
 

@@ -47,8 +47,8 @@ def create_credit(
     caller: AdminCaller,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> dict[str, Any]:
-    """Book money that was paid (``top_up``), or give some (``grant``). From the first credit on, requests in its scope
-    are paid from it, and refused when nothing is left.
+    """Book money that was paid (``top_up``), or give some (``grant``). From the first credit for the organization on,
+    nothing of it is served unpaid; one for a project, key or model pays where it can, and refuses nothing.
 
     With an idempotency key, in the body or as a header, asking again gives the same credit.
     """
@@ -109,7 +109,7 @@ def _money(body: CreditRequest) -> tuple[int, str]:
     try:
         amount, currency = parse_money(body.amount)
     except ValueError as error:
-        raise Invalid(f"{str(error).capitalize()}.", code="invalid_amount", param="amount") from error
+        raise Invalid(f"{error}.", code="invalid_amount", param="amount") from error
     if body.currency is not None and body.currency.upper() != currency:
         raise Invalid(
             f"The amount is in {currency}, but the currency says {body.currency.upper()}.",

@@ -14,10 +14,12 @@ from argosy.runtime import Transaction
 
 router = APIRouter(prefix="/v1/meters", tags=["billing"])
 
-Meter = Literal["engine_seconds", "storage_mib_hours"]
+Meter = Literal["engine_seconds", "storage_mib_hours", "images", "characters"]
 _SAYS = {
     billing.ENGINE_SECONDS: "Seconds that an engine runs which is dedicated to one project, called or not.",
     billing.STORAGE_MIB_HOURS: "Mebibytes (2**20 bytes) of files times hours, each hour rounded up to a whole one.",
+    billing.IMAGES: "Images that a request brings.",
+    billing.CHARACTERS: "Characters of the texts that a request brings and of what is answered.",
 }
 
 

@@ -40,21 +40,18 @@ class NewCost(BaseModel):
     """Left out, the same as ``input``."""
     training: Rate = 0
     tiers: list[NewTier] = Field(default=[], max_length=16)
+    measured: dict[str, Rate] | None = None
+    """Micro-units per million of what is counted besides tokens, by `argosy.billing.MEASURED`; left out, as it was."""
 
     def terms(self) -> Terms:
         """As the price list has them."""
         cached = self.input if self.cached_input is None else self.cached_input
         tiers = tuple(tier.tier() for tier in self.tiers)
-        return Terms(self.currency, self.input, cached, self.output, self.training, tiers, self.off, self.meters)
+        return Terms(self.currency, self.input, cached, self.output, self.training, tiers, self.off, self.measured)
 
     @property
     def off(self) -> int | None:
         """Percent off in a batch."""
-        return None
-
-    @property
-    def meters(self) -> dict[str, int] | None:
-        """Rates of what is counted besides tokens."""
         return None
 
 
@@ -63,18 +60,11 @@ class NewPrices(NewCost):
 
     batch_discount: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
     """Percent off in batches; left out, the platform's."""
-    measured: dict[str, Rate] | None = None
-    """Micro-units per million of what is counted besides tokens, by `argosy.billing.MEASURED`; left out, as it was."""
 
     @property
     def off(self) -> int | None:
         """Percent off in a batch."""
         return self.batch_discount
-
-    @property
-    def meters(self) -> dict[str, int] | None:
-        """Rates of what is counted besides tokens."""
-        return self.measured
 
 
 class NewPrice(NewPrices):

@@ -103,7 +103,7 @@ def list_shares(
     flush_usage(parts)
     with parts.database.read() as tx:
         found = shares.rules_of(tx, None if model is None else {model})
-        month = shares.months_of(tx, shares.month_of(now_us()))
+        month = shares.months_of(tx, shares.month_number(now_us()))
     rules = [rule for versions in found.values() for rule in (versions if history else versions[-1:])]
     data = [_rule(rule) | _month(month.get(rule.id)) for rule in rules]
     return {"object": "list", "data": data, "has_more": False}

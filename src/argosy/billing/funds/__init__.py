@@ -4,7 +4,8 @@ A *budget* is a bound: all that apply to a request must have room for it, or it 
 (soft). A *prepaid* fund is money: one pays for a request, the narrowest that can.
 """
 
-from argosy.billing.funds.months import month_of, next_month
+from argosy.billing.funds.jobs import Payer, hold_for_job, holder_of, job_hold, let_go
+from argosy.billing.funds.months import month_start, next_month
 from argosy.billing.funds.spending import spend
 from argosy.billing.funds.store import (
     THRESHOLDS,
@@ -27,6 +28,7 @@ __all__ = [
     "THRESHOLDS",
     "Fund",
     "Kind",
+    "Payer",
     "Period",
     "Scope",
     "add_spent",
@@ -35,8 +37,12 @@ __all__ = [
     "ensure_prepaid",
     "get_fund",
     "give_back",
+    "hold_for_job",
+    "holder_of",
+    "job_hold",
+    "let_go",
     "list_funds",
-    "month_of",
+    "month_start",
     "next_month",
     "put_budget",
     "remove_budget",

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 
-def month_of(second: int) -> int:
+def month_start(second: int) -> int:
     """When the month that this unix second lies in began."""
     return int(datetime.fromtimestamp(second, UTC).replace(day=1, hour=0, minute=0, second=0).timestamp())
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Row, delete, func, insert, select, update
 
-from argosy.billing.funds.months import month_of
+from argosy.billing.funds.months import month_start
 from argosy.billing.funds.tables import fund_credits, fund_leases, funds
 from argosy.core import Conflict, Invalid, NotFound, new_id, now
 from argosy.runtime import Transaction, bump_version, insert_once
@@ -64,7 +64,7 @@ def put_budget(
     """
     mine = {"organization_id": organization_id, "kind": "budget", "scope": scope, "subject": subject}
     terms = {"hard": hard, "allowed": allowed, "thresholds": list(thresholds)}
-    start = month_of(now()) if period == "month" else 0
+    start = month_start(now()) if period == "month" else 0
     new = {"id": new_id("fund_"), "currency": currency, "period": period, "period_start": start, "spent": 0}
     tx.execute(insert_once(tx, funds).values(**mine, **terms, **new, created_at=now()))
     there = tx.execute(select(funds).filter_by(**mine).with_for_update()).one()
@@ -180,6 +180,6 @@ def _fund() -> Any:
 def _as_fund(row: Row[Any]) -> Fund:
     """As it stands now: of a month that has just begun, nothing is spent, whether or not that is written down yet."""
     fund = Fund(**{**row._mapping, "held": int(row.held)})
-    if fund.period == "month" and (month := month_of(now())) > fund.period_start:
+    if fund.period == "month" and (month := month_start(now())) > fund.period_start:
         return replace(fund, spent=0, period_start=month)
     return fund

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from argosy.billing.prices.price import Tariff, Terms, Tier
-from argosy.billing.usage import MEASURED
+from argosy.billing.usage import MEASURED, PER_REQUEST
 from argosy.core import PERCENT, Invalid
 
 RATE_MAX = 10**12
@@ -55,6 +55,12 @@ def check_terms(terms: Terms) -> None:
         raise Invalid(
             f"{min(unknown)[:40]!r} is no meter. What is counted besides tokens is: {', '.join(MEASURED)}.",
             code="unknown_meter",
+            param="measured",
+        )
+    if len([name for name in PER_REQUEST if name in (terms.measured or ())]) > 1:
+        raise Invalid(
+            f"A request is counted by one of {' and '.join(PER_REQUEST)} besides tokens. Leave one of them out.",
+            code="two_meters",
             param="measured",
         )
     for name, rate in _rates(terms):

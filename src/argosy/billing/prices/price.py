@@ -6,6 +6,8 @@ from typing import Protocol
 
 import msgspec
 
+from argosy.billing.usage import PER_REQUEST
+
 
 class Tariff(Protocol):
     """What a model costs, as its card says it. Amounts are micro-units per million units. One that also has ``tiers``,
@@ -89,6 +91,11 @@ class Price:
     """
     provider: str = ""
     """Whose price it is; empty for our own."""
+
+    @property
+    def per_request(self) -> str:
+        """Which of `argosy.billing.PER_REQUEST` requests are counted by besides tokens; empty for none."""
+        return next((name for name in PER_REQUEST if name in self.measured), "") if self.measured else ""
 
     def tier(self, prompt_tokens: int) -> int:
         """Which tier a prompt of this length is in, by its `Tier.above_prompt_tokens`; 0 for none."""

@@ -13,6 +13,7 @@ from sqlalchemy import Column, Row, Select, Table, func, select
 from argosy.billing.prices.checks import check_date, check_name, check_terms, terms_of
 from argosy.billing.prices.price import Price, Tariff, Terms, in_force, measured_of, measured_text, tiers_of, tiers_text
 from argosy.billing.tables import cost_versions, price_versions
+from argosy.billing.usage import PER_REQUEST
 from argosy.core import Conflict, Invalid, SteadyClock, new_id, now
 from argosy.runtime import Transaction, bump_version, insert_once
 
@@ -54,6 +55,13 @@ def ensure_cost(tx: Transaction, provider: str, model: str, tariff: Tariff, effe
             "What a provider asks has no batch_discount: lines of our batches are plain requests to it. Leave it out.",
             code="invalid_discount",
             param="batch_discount",
+        )
+    if others := set(terms.measured or ()) - set(PER_REQUEST):
+        raise Invalid(
+            f"A provider is owed nothing for {min(others)}: besides tokens it may ask for one of "
+            f"{', '.join(PER_REQUEST)}.",
+            code="unknown_meter",
+            param="measured",
         )
     return _ensure(tx, _COSTS, {"provider": provider, "model": model}, terms, effective_from)
 
@@ -133,6 +141,7 @@ def books_currency(tx: Transaction) -> str | None:
 def _ensure(tx: Transaction, book: _List, key: dict[str, str], terms: Terms, effective_from: int | None) -> str:
     check_name(key["model"])
     check_terms(terms)
+    _check_counted(tx, book, key["model"], terms)
     _check_currency(tx, key["model"], terms.currency)
     while True:
         versions = _versions(tx, book, key)
@@ -150,11 +159,12 @@ def _ensure(tx: Transaction, book: _List, key: dict[str, str], terms: Terms, eff
             "version": max((price.version for price in versions), default=0) + 1,
             **{name: getattr(terms, name) for name in ("currency", "input", "cached_input", "output", "training")},
             "tiers": tiers_text(terms.tiers),
+            "measured": measured_text(terms.measured or {}),
             "created_at": made,
             "effective_from": made if effective_from is None else effective_from,
         }
         if "batch_discount" in book.table.c:
-            values |= {"batch_discount": terms.batch_discount, "measured": measured_text(terms.measured or {})}
+            values["batch_discount"] = terms.batch_discount
         inserted = insert_once(tx, book.table).values(values).returning(book.table.c.id)
         if tx.execute(inserted).first() is not None:
             bump_version(tx)  # whoever changes prices waits here, so that a second currency is seen now if not before
@@ -179,6 +189,22 @@ def _same(versions: list[Price], terms: Terms, effective_from: int | None) -> Pr
             param="effective_from",
         )
     return None
+
+
+def _check_counted(tx: Transaction, book: _List, model: str, terms: Terms) -> None:
+    """A row of usage has one count besides tokens, so what we ask and what a provider asks have to go by the same."""
+    counted = next((name for name in PER_REQUEST if name in (terms.measured or ())), "")
+    if not counted:
+        return
+    others = current_costs(tx) if book is _OURS else current_prices(tx)
+    found = {price.per_request for price in others.values() if price.model == model} - {"", counted}
+    if found:
+        raise Invalid(
+            f"Requests of '{model}' are counted by {min(found)} already, on the other side of its price. Count both by "
+            "the same.",
+            code="two_meters",
+            param="measured",
+        )
 
 
 def _measured_before(versions: list[Price], at: int | None) -> Mapping[str, int]:
@@ -232,7 +258,7 @@ def _price(row: Row[Any]) -> Price:
     begins = row.effective_from or row.created_at  # one that a process of the version before made held at once
     values |= {
         "tiers": tiers_of(row.tiers),
-        "measured": measured_of(values.get("measured", "")),
+        "measured": measured_of(row.measured),
         "effective_from": begins,
     }
     return Price(**values)

@@ -4,7 +4,7 @@ from argosy.billing.shares.agreeing import Terms, agree
 from argosy.billing.shares.page import render_page
 from argosy.billing.shares.payouts import Payout, list_payouts, pay_out
 from argosy.billing.shares.rule import Rule, Tier, rule_for, share_of
-from argosy.billing.shares.settling import month_of, settle
+from argosy.billing.shares.settling import month_number, settle
 from argosy.billing.shares.sheet import to_csv
 from argosy.billing.shares.statement import Statement, month_period, state
 from argosy.billing.shares.store import months_of, owner_names, payables, rules_of
@@ -17,7 +17,7 @@ __all__ = [
     "Tier",
     "agree",
     "list_payouts",
-    "month_of",
+    "month_number",
     "month_period",
     "months_of",
     "owner_names",

@@ -31,11 +31,11 @@ def settle(tx: Transaction, charged: Sequence[Charged]) -> list[Entry]:
     if not due:
         return []
     lock(tx)
-    keys = {(rule.id, month_of(event.finished_us)) for rule, event, _, _ in due}
+    keys = {(rule.id, month_number(event.finished_us)) for rule, event, _, _ in due}
     months = store.read_months(tx, keys)
     entries: list[Entry] = []
     for rule, event, amount, currency in due:
-        month = months[rule.id, month_of(event.finished_us)]
+        month = months[rule.id, month_number(event.finished_us)]
         share = share_of(amount, tokens_of(event), rule, month.revenue)
         month.revenue += amount
         month.share += share
@@ -46,7 +46,7 @@ def settle(tx: Transaction, charged: Sequence[Charged]) -> list[Entry]:
     return entries
 
 
-def month_of(finished_us: int) -> int:
+def month_number(finished_us: int) -> int:
     """The calendar month, in UTC, in which an event falls: such as 202611."""
     date = time.gmtime(finished_us // _MICRO)
     return date.tm_year * 100 + date.tm_mon

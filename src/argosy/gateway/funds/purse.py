@@ -61,6 +61,11 @@ class Purse:
         """Whether so much cannot be had, even if everything that is held came back."""
         return now - self._heard_at < KNOWN_S and amount > self._potential
 
+    @property
+    def most(self) -> int:
+        """No more than this can be had, even if everything that is held came back."""
+        return 0 if self.gone else self._potential
+
     def short(self, amount: int, now: float) -> bool:
         """Whether so much was not there a moment ago."""
         return self.gone or (now - self._heard_at < KNOWN_S and amount > self.free + self.at_hand)

@@ -5,14 +5,14 @@ import contextlib
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from argosy.billing.funds import Fund, all_hard_funds
 from argosy.billing.funds.leases import BEAT_S, TTL_S, Given, beat, exchange
-from argosy.core import ArgosyError, RateLimited, Unavailable
+from argosy.core import ArgosyError, OverBudget, RateLimited, Unavailable, Unpaid
 from argosy.gateway.funds.hold import Hold
 from argosy.gateway.funds.observer import Observer
 from argosy.gateway.funds.purse import Purse
@@ -40,6 +40,14 @@ class _Applying:
     """The narrowest first."""
     prepaid_only: bool
     """Whether nothing is served that was not paid ahead."""
+
+
+class _Short(Exception):
+    """A purse has too little for this amount, and will have too little when all that is held came back."""
+
+    def __init__(self, purse: Purse, amount: int) -> None:
+        super().__init__()
+        self.purse, self.amount = purse, amount
 
 
 @dataclass(slots=True, eq=False)
@@ -107,8 +115,16 @@ class Purses:
         with contextlib.suppress(Exception):
             await self._exchange([])
 
-    async def reserve(self, caller: Caller, model: str, worst: Callable[[], int]) -> Hold | None:
+    async def reserve(
+        self,
+        caller: Caller,
+        model: str,
+        worst: Callable[[], int],
+        closer: Callable[[int], Awaitable[int | None]] | None = None,
+    ) -> Hold | None:
         """Hold what a request costs at most, ``worst`` in micro-units. None where it is of no fund.
+
+        Before it is refused for money, ``closer`` is told how much can be had, and may know a lower bound to try.
 
         Raises OverBudget or Unpaid if that much is not there, RateLimited if it may be once others are done,
         Unavailable if the database cannot say.
@@ -118,7 +134,20 @@ class Purses:
         applying = self._applying(caller, model)
         if applying is None:
             return None
-        amount, began = worst(), self._clock()
+        try:
+            return await self._held(applying, worst())
+        except _Short as short:
+            lower = await closer(short.purse.most) if closer else None
+            if lower is None or lower >= short.amount:
+                raise self._refusal(short) from None
+        try:
+            return await self._held(applying, lower)
+        except _Short as short:
+            raise self._refusal(short) from None
+
+    async def _held(self, applying: _Applying, amount: int) -> Hold | None:
+        """So much, held of all purses that it is of. Raises _Short, and what `reserve` raises."""
+        began = self._clock()
         while amount:
             now = self._clock()
             purses, fund = self._chosen(applying, amount, now)
@@ -135,20 +164,24 @@ class Purses:
         return None
 
     def _chosen(self, applying: _Applying, amount: int, now: float) -> tuple[Sequence[Purse], str]:
-        """The purses that must hold it, and which of them pays. Raises OverBudget and Unpaid."""
+        """The purses that must hold it, and which of them pays. Raises _Short."""
         for purse in applying.budgets:
             if purse.hopeless(amount, now):
-                self.refusals["budget"] += 1
-                raise over_budget(purse, amount)
+                raise _Short(purse, amount)
         budgets = [purse for purse in applying.budgets if not purse.gone]
         for purse in applying.prepaid:
             last = applying.prepaid_only and purse is applying.prepaid[-1]  # there is none to pay in its place
             if not (purse.gone or purse.hopeless(amount, now) if last else purse.short(amount, now)):
                 return [*budgets, purse], purse.fund.id
         if applying.prepaid_only and applying.prepaid:
-            self.refusals["prepaid"] += 1
-            raise unpaid(applying.prepaid[-1], amount)
+            raise _Short(applying.prepaid[-1], amount)
         return budgets, ""
+
+    def _refusal(self, short: _Short) -> OverBudget | Unpaid:
+        """What the caller is told; it is counted."""
+        self.refusals[short.purse.fund.kind] += 1
+        refusal = over_budget if short.purse.fund.kind == "budget" else unpaid
+        return refusal(short.purse, short.amount)
 
     def _take(self, purses: Sequence[Purse], amount: int, fund: str) -> Hold:
         now = self._clock()
@@ -160,8 +193,7 @@ class Purses:
         return self._hold(purses, amount, fund)
 
     def _hold(self, purses: Sequence[Purse], amount: int, fund: str) -> Hold:
-        if self._tidying is None:
-            self._tidying = asyncio.get_running_loop().call_later(_TIDY_S, self._tidy)
+        self._tidy_later()
         return Hold(purses, amount, fund, self._settle)
 
     def _settle(self, purses: Sequence[Purse], amount: int, charged: int) -> None:
@@ -207,6 +239,7 @@ class Purses:
                         waiter.future.set_exception(_unknown())
             else:
                 self._serve(waiters)
+            self._tidy_later()  # also for what was leased for one who then lacked another purse's money
 
     async def _exchange(self, waiters: Sequence[_Waiter]) -> None:
         """One transaction for all purses that want one. Raises what the database raises."""
@@ -251,6 +284,10 @@ class Purses:
             waiter.served = enough
             waiter.future.set_result(enough)
 
+    def _tidy_later(self) -> None:
+        if self._tidying is None:
+            self._tidying = asyncio.get_running_loop().call_later(_TIDY_S, self._tidy)
+
     def _tidy(self) -> None:
         """Money that nobody needs goes back: others may need it."""
         now = self._clock()
@@ -260,7 +297,7 @@ class Purses:
         if self._restless:
             self._work_on()
         if left:
-            self._tidying = asyncio.get_running_loop().call_later(_TIDY_S, self._tidy)
+            self._tidy_later()
 
     def _alive(self, now: float) -> bool:
         """Whether others still take this process to be there. If not, its leases may be ended: they are asked for."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import delete, select, update
 
-from argosy.billing.funds.months import month_of
+from argosy.billing.funds.months import month_start
 from argosy.billing.funds.store import Fund, begin_month
 from argosy.billing.funds.tables import fund_leases, funds
 from argosy.core import now
@@ -18,6 +18,10 @@ BEAT_S = 5.0
 """How often a holder says that it is there."""
 _SHARE = 8
 """At most one in so many of what is free is leased beyond what is needed now: near the end, leases are exact."""
+
+
+JOB_PREFIX = "job "
+"""How the names of holders begin that are jobs, see `argosy.billing.funds.jobs`: they have no beat."""
 
 
 class Want(NamedTuple):
@@ -68,7 +72,7 @@ def exchange(tx: Transaction, holder: str, wants: Mapping[str, Want]) -> dict[st
 
 def rolled(tx: Transaction, fund: Fund) -> Fund:
     """The fund, in its present month; its row must be locked. A clock that steps back begins no month again."""
-    if fund.period != "month" or (month := month_of(now())) <= fund.period_start:
+    if fund.period != "month" or (month := month_start(now())) <= fund.period_start:
         return fund
     begin_month(tx, fund, month)
     return Fund(**tx.execute(select(funds).where(funds.c.id == fund.id)).one()._mapping)
@@ -88,8 +92,9 @@ def beat(tx: Transaction, holder: str) -> None:
 
 
 def standing(tx: Transaction) -> dict[tuple[str, str], int]:
-    """The beat of every lease, by fund and holder."""
-    rows = tx.execute(select(fund_leases.c.fund_id, fund_leases.c.holder, fund_leases.c.beat))
+    """The beat of every lease whose holder is a process, by fund and holder."""
+    watched = ~fund_leases.c.holder.startswith(JOB_PREFIX)
+    rows = tx.execute(select(fund_leases.c.fund_id, fund_leases.c.holder, fund_leases.c.beat).where(watched))
     return {(row.fund_id, row.holder): row.beat for row in rows}
 
 
@@ -106,6 +111,13 @@ def end_leases(tx: Transaction, holder: str) -> None:
     held = select(fund_leases.c.fund_id).where(mine)
     tx.execute(select(funds.c.id).where(funds.c.id.in_(held)).order_by(funds.c.id).with_for_update()).all()
     tx.execute(delete(fund_leases).where(mine))
+
+
+def leased_by(tx: Transaction, holder: str) -> dict[str, str]:
+    """The kinds of the funds that a holder has leases of, by id."""
+    mine = select(funds.c.id, funds.c.kind).join(fund_leases, fund_leases.c.fund_id == funds.c.id)
+    rows = tx.execute(mine.where(fund_leases.c.holder == holder).order_by(funds.c.id))
+    return {row.id: row.kind for row in rows}
 
 
 def _leases(tx: Transaction, fund_id: str) -> dict[str, int]:

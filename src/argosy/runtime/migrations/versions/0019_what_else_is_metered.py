@@ -13,7 +13,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("price_versions", sa.Column("measured", sa.Text(), server_default="", nullable=False))
+    for table in ("price_versions", "cost_versions"):
+        op.add_column(table, sa.Column("measured", sa.Text(), server_default="", nullable=False))
     op.add_column("usage_events", sa.Column("measured", sa.String(length=20), server_default="", nullable=False))
     for name in ("measured_units", "measured_amount"):
         op.add_column("usage_events", sa.Column(name, sa.BigInteger(), server_default="0", nullable=False))
@@ -45,4 +46,5 @@ def downgrade() -> None:
     op.drop_column("deployments", "dedicated_to")
     for name in ("measured_amount", "measured_units", "measured"):
         op.drop_column("usage_events", name)
-    op.drop_column("price_versions", "measured")
+    for table in ("cost_versions", "price_versions"):
+        op.drop_column(table, "measured")
