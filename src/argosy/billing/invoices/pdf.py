@@ -6,11 +6,12 @@ which is not for a process that answers requests. Reads an invoice as JSON, writ
 
 import sys
 from datetime import UTC, datetime
+from typing import cast
 
 import msgspec
 import noto_cjk_sans_otc
 from fpdf import FPDF
-from fpdf.enums import TableBordersLayout, TextEmphasis, WrapMode
+from fpdf.enums import MethodReturnValue, TableBordersLayout, TextEmphasis, WrapMode
 from fpdf.fonts import FontFace
 
 from argosy.billing.invoices import layout
@@ -25,6 +26,8 @@ _RULE = 205
 _LEFT, _WIDTH = 14, 182
 """Margin and width of the text, in millimetres of A4's 210."""
 _WIDTHS = (27, 45, 33, 23, 25, 29)
+_SMALL = 4.2
+"""Height of a line of small text, in millimetres."""
 _SUMS_LEFT, _SUM_NAME, _SUM_AMOUNT = 96, 60, 40
 
 
@@ -135,10 +138,16 @@ def _sums(paper: Paper, invoice: Invoice) -> None:
 
 
 def _notes(paper: Paper, invoice: Invoice) -> None:
+    """Together on one page, too."""
     paper.write_in(7.5, grey=True)
-    for note in layout.notes(invoice, paper.words):
-        paper.multi_cell(0, 4, note, align="L", wrapmode=paper.wrap, new_x="LMARGIN", new_y="NEXT")
-        paper.ln(1)
+    notes = "\n".join(layout.notes(invoice, paper.words))
+    height = paper.multi_cell(
+        0, _SMALL, notes, align="L", wrapmode=paper.wrap, dry_run=True, output=MethodReturnValue.HEIGHT
+    )
+    if paper.will_page_break(cast(float, height)):
+        paper.add_page()
+        paper.write_in(7.5, grey=True)
+    paper.multi_cell(0, _SMALL, notes, align="L", wrapmode=paper.wrap)
 
 
 class Order(msgspec.Struct):
