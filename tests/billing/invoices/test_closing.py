@@ -95,6 +95,8 @@ def test_nothing_is_left_out_between_two_periods(office: Office, start: int, end
     with pytest.raises(Conflict) as refused:
         office.close(start, end)
     assert refused.value.code == code
+    with pytest.raises(Conflict, match="nothing to invoice"):
+        office.close(None, 150)
     assert office.on(office.close(None, 400)) == {"req_2", "req_3"}
 
 

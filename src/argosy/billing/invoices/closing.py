@@ -70,7 +70,7 @@ def _draw(tx: Transaction, project_id: str, period_start: int | None, period_end
     closed = store.last_closed(tx, organization_id)
     start = closed[0] if period_start is None else period_start
     end = now() + 1 if period_end is None else period_end
-    if period_start is None and end < start:
+    if period_start is None and period_end is None and end < start:
         raise _clock_behind(start)
     if same := _checked(tx, organization_id, list(names), closed[0], start, end):
         return same
