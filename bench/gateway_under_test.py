@@ -15,7 +15,7 @@ from pathlib import Path
 import uvloop
 
 from argosy.api import Platform, create_app, serve
-from argosy.billing import Journal, Poster, Shipper, current_prices, ensure_price, post_events
+from argosy.billing import Journal, Poster, Shipper, Terms, current_prices, ensure_price, post_events
 from argosy.core import Settings
 from argosy.gateway import Gateway, RouteTable
 from argosy.gateway.routing import Configuration
@@ -24,19 +24,17 @@ from argosy.identity import KeyRing, bootstrap
 from argosy.runtime import Blobs, Database, metadata
 from argosy.serving import Route
 
-
-class _Free:
-    currency, input, cached_input, output, training = "USD", 0, 0, 0, 0
+FREE = Terms("USD", 0, 0, 0)
 
 
-def main(engine_url: str) -> None:
+def main(engine_url: str, price: Terms = FREE) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         database = Database(f"sqlite:///{home / 'argosy.sqlite'}")
         metadata.create_all(database.engine)
         with database.write() as tx:
             secret = bootstrap(tx).secret
-            ensure_price(tx, "bench", _Free())
+            ensure_price(tx, "bench", price)
         route = Route(
             model="bench", project_id=None, base_model="bench", url=engine_url, adapter_index=None, adapter_count=0,
             engine="echo", context_length=8192, replica_id="rep_bench",

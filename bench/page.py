@@ -321,16 +321,25 @@ def kills(found: dict[str, Any]) -> str:
 
 def metering(found: dict[str, Any]) -> str:
     """What durable metering costs."""
-    return "\n".join(
+    asked = "One core for the gateway and its journal; the process that posts may use the other one, as the load does."
+    rows = [
         [
-            "## The cost of durable metering",
-            "",
-            f"**{found['cost_percent']} %** of requests/s at {found['connections']} connections: "
-            f"{found['on_requests_per_s']:,} with the journal and {found['off_requests_per_s']:,} with one that keeps "
-            f"nothing, medians of {len(found['rounds'])} rounds in turns.",
-            "",
+            case,
+            f"**{one['cost_percent']} %**",
+            f"{one['on']['requests_per_s']:,}",
+            f"{one['off']['requests_per_s']:,}",
+            f"{one['on']['gateway_cpu_us']:.0f}",
+            f"{one['off']['gateway_cpu_us']:.0f}",
+            f"{one['on']['poster_cpu_us']:.0f}",
         ]
+        for case, one in found["cases"].items()
+    ]
+    head = ["answers, connections", "cost (asked: ≤ 15 %)", "requests/s, on", "off"]
+    head += ["gateway's CPU a request, on (µs)", "off", "posting's"]
+    text = (
+        f"Medians of {found['rounds']} rounds in turns. On: intents, outcomes, syncs, usage rows, the ledger. {asked}"
     )
+    return "\n".join(["## The cost of durable metering", "", text, "", _table(head, rows), ""])
 
 
 def invoice_close(found: list[dict[str, Any]]) -> str:
