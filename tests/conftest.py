@@ -11,9 +11,11 @@ import pytest
 from tests.fresh import fresh_database
 from tests.postgres import PostgresServer, programs
 
-import argosy.app  # noqa: F401 (imports every package, and so registers every table, whichever tests run)
+from argosy.app import register_tables
 from argosy.catalog import card, pull
 from argosy.runtime import Blobs, Database, metadata
+
+register_tables()  # all of them, whichever tests run
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,9 +9,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import JSON, Boolean, Float, Integer, LargeBinary, MetaData, Table, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-import argosy.app  # noqa: F401 (imports every package, and so registers every table)
+from argosy.app import register_tables
 from argosy.runtime import Database, metadata
 from argosy.runtime.migrations import is_current, migrate, revisions
+
+register_tables()
 
 
 def test_the_migrated_database_is_the_one_the_code_expects(empty_database):

@@ -4,11 +4,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import argosy.app  # noqa: F401 (imports every package, and so registers every table)
+from argosy.app import register_tables
 from argosy.runtime import Database
 from argosy.runtime.migrations import migrate, write_revision
 
 if __name__ == "__main__":
+    register_tables()
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{Path(folder) / 'new.sqlite'}")
         migrate(database)

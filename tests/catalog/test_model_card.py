@@ -41,6 +41,12 @@ def test_no_two_cards_are_the_same_model():
     assert len(places) == len(set(places))
 
 
+def test_only_a_providers_answers_have_a_length_of_their_own():
+    ours = next(one for one in cards().values() if not one.hosted)
+    with pytest.raises(ValueError, match="answer_length is a provider's"):
+        msgspec.structs.replace(ours, answer_length=5)
+
+
 @pytest.mark.parametrize(
     ("more", "at_fault"),
     [

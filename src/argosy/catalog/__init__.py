@@ -18,7 +18,7 @@ from argosy.catalog.model_card import (
 from argosy.catalog.naming import point_alias
 from argosy.catalog.provider import KnownProvider, Provider, known_providers, offered_models, settle
 from argosy.catalog.pulling import Progress, pull
-from argosy.catalog.registry import card, cards
+from argosy.catalog.registry import answer_length, card, cards
 from argosy.catalog.safetensors import StoredTensor, read_header
 from argosy.catalog.search import CardFilter, find_cards
 from argosy.catalog.store import (
@@ -81,6 +81,7 @@ __all__ = [
     "add_card",
     "add_provider",
     "all_aliases",
+    "answer_length",
     "card",
     "cards",
     "code_version",

@@ -165,6 +165,8 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of a mixture of experts: how many one token passes."""
     context_length: _Positive | None = None
     """In tokens."""
+    answer_length: _Positive | None = None
+    """Tokens of the longest answer, as the provider documents it."""
     dimensions: _Positive | None = None
     """Of an embedding."""
     languages: list[Annotated[str, msgspec.Meta(pattern="^[a-z]{2,3}$")]] = []
@@ -185,6 +187,8 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("a card pins a file, or the parts that it is made from")
         if self.list_prices and not self.hosted:
             raise ValueError("list_prices are a provider's; use prices")
+        if self.answer_length and not self.hosted:
+            raise ValueError("answer_length is a provider's; an engine of ours has its context")
         if self.active_parameters and self.active_parameters > (self.parameters or 0):
             raise ValueError("active_parameters are more than parameters")
 

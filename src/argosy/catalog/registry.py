@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from argosy.catalog.model_card import ModelCard
+from argosy.catalog.model_card import ModelCard, ProviderSource, Source
 from argosy.catalog.shipped import read_folder
 from argosy.core import NotFound
 
@@ -41,6 +41,18 @@ def card(name: str) -> ModelCard:
         hint = f" Did you mean {' or '.join(near)}?" if near else " 'argosy models' lists what there is."
         raise NotFound(f"There is no model '{name}' in the catalog.{hint}", code="model_not_found", param="model")
     return found
+
+
+def answer_length(provider: str, model: str) -> int:
+    """Tokens of the longest answer of what a provider calls so; 0 where no card says it."""
+    for each in cards().values():
+        if each.answer_length and any(_is_at(source, provider, model) for source in each.sources):
+            return each.answer_length
+    return 0
+
+
+def _is_at(source: Source, provider: str, model: str) -> bool:
+    return isinstance(source, ProviderSource) and (source.provider, source.model) == (provider, model)
 
 
 def near_names(name: str, known: "dict[str, ModelCard]") -> list[str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from openai import HttpxBinaryResponseContent
 
 from argosy.cli.client import JsonOption, connect, get, post, put, show
 from argosy.core import Invalid
@@ -102,6 +101,8 @@ def export(
 
     query = {"model": model, "rating": rating, "since": since, "until": until}
     params = {name: value for name, value in query.items() if value is not None}
+    from openai import HttpxBinaryResponseContent
+
     response = connect().get("/captures/export", cast_to=HttpxBinaryResponseContent, options={"params": params})
     rows, matched = response.content.count(b"\n"), int(response.response.headers["x-argosy-captures"])
     with whole_file(output) as unfinished:

@@ -1,11 +1,13 @@
 """``argosy chat``: one question to a model, the answer as it comes."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from openai.types.chat import ChatCompletionMessageParam
 
 from argosy.cli.client import connect
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletionMessageParam
 
 
 def chat(

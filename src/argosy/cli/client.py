@@ -1,4 +1,8 @@
-"""How commands reach the platform, and how they show what it says."""
+"""How commands reach the platform, and how they show what it says.
+
+OpenAI's client is imported when it is used: it takes most of a second, and the platform's own processes, which are
+commands too, never use it.
+"""
 
 import json
 import os
@@ -6,12 +10,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from openai import OpenAI
 
 from argosy.core import ArgosyError, Invalid, Settings
+
+if TYPE_CHECKING:
+    from openai import OpenAI
 
 _WIDEST = 10_000
 """Wider than any table."""
@@ -21,22 +27,26 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 @contextmanager
 def tell() -> Iterator[None]:
     """Turn errors meant for people into one line on standard error and exit status 1."""
-    import openai
-
     try:
         yield
     except ArgosyError as error:
         _stop(error.message)
-    except openai.APIConnectionError as error:
-        _stop(f"Nothing answers at {error.request.url}. Start the platform with 'argosy up', or set ARGOSY_URL.")
-    except openai.APIStatusError as error:
-        _stop(_message_of(error))
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        import openai
+
+        if isinstance(error, openai.APIConnectionError):
+            _stop(f"Nothing answers at {error.request.url}. Start the platform with 'argosy up', or set ARGOSY_URL.")
+        if isinstance(error, openai.APIStatusError):
+            _stop(_message_of(error))
+        raise
 
 
-def connect() -> OpenAI:
+def connect() -> "OpenAI":
     """A client of ``ARGOSY_URL``, or of the platform on this home, with ``ARGOSY_API_KEY``. Raises Invalid."""
+    from openai import OpenAI
+
     key = os.environ.get("ARGOSY_API_KEY") or os.environ.get("ARGOSY_ADMIN_KEY")
     if not key:
         raise Invalid(

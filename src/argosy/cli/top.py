@@ -3,13 +3,15 @@
 import json
 import time
 from collections.abc import Iterator
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import openai
 import typer
 
 from argosy.cli.client import connect, platform_url
 from argosy.cli.top_window import Window
+
+if TYPE_CHECKING:
+    from openai import OpenAI
 
 _EVERY_S = 1.0
 
@@ -67,6 +69,8 @@ def _one_second() -> dict[str, Any]:
 
 def _looks() -> Iterator[tuple[Window, str]]:
     """The window after each second, and why it is as it was before, if it is. Raises if the key is refused."""
+    import openai
+
     client, window = _client(), Window()
     due = time.monotonic()
     while True:
@@ -82,9 +86,9 @@ def _looks() -> Iterator[tuple[Window, str]]:
         time.sleep(max(0.0, due - time.monotonic()))
 
 
-def _client() -> openai.OpenAI:
+def _client() -> "OpenAI":
     return connect().with_options(max_retries=0, timeout=5.0)
 
 
-def _status(client: openai.OpenAI) -> dict[str, Any]:
+def _status(client: "OpenAI") -> dict[str, Any]:
     return cast(dict[str, Any], client.get("/gateway/status", cast_to=object))

@@ -1,13 +1,15 @@
 """``argosy tune``: from a file of examples to a name that answers; ``argosy jobs`` lists what ran."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from openai import OpenAI
-from openai.types.fine_tuning import SupervisedHyperparametersParam
 
 from argosy.cli.client import JsonOption, connect, show
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+    from openai.types.fine_tuning import SupervisedHyperparametersParam
 
 _ENDED = {"succeeded", "failed", "cancelled"}
 _POLL_S = 0.5
@@ -42,7 +44,7 @@ def jobs(as_json: JsonOption = False) -> None:
     show([job.model_dump() for job in page.data], ["id", "status", "model", "fine_tuned_model"], as_json=as_json)
 
 
-def _follow(client: OpenAI, job_id: str) -> str:
+def _follow(client: "OpenAI", job_id: str) -> str:
     """Print events as they come until the job ends; returns the new model's name, or exits with the job's error."""
     import time
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from argosy.catalog import Provider, adapters_of, cards, list_providers
+from argosy.catalog import Provider, adapters_of, answer_length, cards, list_providers
 from argosy.runtime import Transaction
 from argosy.serving.engines import EngineSpec
 from argosy.serving.store import fitted_files, list_deployments, ready_replicas
@@ -33,6 +33,8 @@ class Route:
     """Who answers instead of an engine of ours; ``url`` is then the address below which OpenAI's paths lie."""
     provider_model: str = ""
     """What the provider calls the model."""
+    answer_length: int = 0
+    """Tokens of the longest answer of a provider; 0 if it is not known."""
     slots: int = 0
     """Requests that this replica computes side by side; 0: as many as come."""
     revision: str = ""
@@ -97,6 +99,7 @@ def _provided(tx: Transaction) -> list[Route]:
                     modality=modality_of(deployment.model),
                     provider=provider,
                     provider_model=spec.provider_model or deployment.model,
+                    answer_length=answer_length(provider.name, spec.provider_model or deployment.model),
                     revision=f"{provider.id} {provider.base_url} {spec.provider_model}",
                     version=version_of(deployment.id, deployment.version, spec.provider_model or deployment.model),
                 )

@@ -159,6 +159,26 @@ async def test_what_makes_no_sense_is_refused(api, body, said):
     assert refused.value.status_code in (400, 404)
 
 
+async def test_at_a_provider_the_longest_answer_that_it_documents_is_held_for(api):
+    provider = {
+        "name": "deepseek",
+        "base_url": f"{api.engine.url}/v1",
+        "private": True,
+        "key": "sk-of-the-provider-0123",
+    }
+    await api.client().post("/providers", body=provider, cast_to=dict)
+    prices = {"currency": "USD", "input": 0, "output": 1_000_000}
+    for name, called in (("known", "deepseek-v4-pro"), ("unknown", "deepseek-made-up")):
+        deployed = {"model": name, "provider": "deepseek", "provider_model": called, "prices": prices}
+        await api.client().post("/deployments", body=deployed, cast_to=dict)
+    await budget(api, "0.000001 USD")
+    for name, tokens in (("known", 393_216), ("unknown", 16_384)):
+        with pytest.raises(openai.RateLimitError, match=f"may cost 0.{tokens + 2} USD|may cost 0.0{tokens + 2} USD"):
+            await api.ask(model=name)
+    with pytest.raises(openai.RateLimitError, match=r"may cost 0\.000022 USD"):
+        await api.ask(model="known", max_tokens=20)
+
+
 async def test_budgets_may_come_and_go_while_requests_run(api):
     await dear(api)
 

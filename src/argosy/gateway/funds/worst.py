@@ -8,6 +8,7 @@ from argosy.core import charge
 from argosy.gateway.pieces import brought
 from argosy.gateway.requests import Request
 from argosy.gateway.routing import Offer
+from argosy.serving import Route
 
 TEMPLATE_TOKENS = 256
 """What a chat template adds at most beyond the body's own bytes: names of roles, a default system prompt, a date."""
@@ -39,17 +40,18 @@ def prompt_bound(request: Request) -> int:
     return len(request.body) + tools + TEMPLATE_TOKENS + IMAGE_TOKENS * request.body.count(b'"image_url"')
 
 
-def answer_bound(request: Request, context_length: int) -> int:
+def answer_bound(request: Request, route: Route) -> int:
     """Tokens that all parts of the answer have at most, together."""
     if not request.kind.completes:
         return 0
-    return (request.max_tokens or context_length or ANSWER_TOKENS_MAX) * request.parts
+    longest = route.context_length or route.answer_length or ANSWER_TOKENS_MAX
+    return (request.max_tokens or longest) * request.parts
 
 
 def _at(request: Request, prompt: int, offer: Offer, price: Price) -> int:
     rates: list[Price | Tier] = [price, *price.tiers]
     read = charge(prompt, max(max(each.input, each.cached_input) for each in rates))
-    written = charge(answer_bound(request, offer.route.context_length), max(each.output for each in rates))
+    written = charge(answer_bound(request, offer.route), max(each.output for each in rates))
     pieces = _pieces(request, offer, price)
     return read + written + pieces + SLACK if read or written or pieces else 0
 
@@ -60,5 +62,5 @@ def _pieces(request: Request, offer: Offer, price: Price) -> int:
         return 0
     units = brought(request, price.per_request)
     if price.per_request == CHARACTERS:
-        units += TOKEN_CHARACTERS_MAX * answer_bound(request, offer.route.context_length)
+        units += TOKEN_CHARACTERS_MAX * answer_bound(request, offer.route)
     return charge(units, price.measured[price.per_request])
