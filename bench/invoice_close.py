@@ -25,8 +25,8 @@ from types import SimpleNamespace
 from sqlalchemy import text
 from tests.postgres import PostgresServer
 
-import argosy.app  # noqa: F401 (registers every table)
 from argosy import billing, identity
+from argosy.app import register_tables
 from argosy.billing import invoices, ledger
 from argosy.runtime import Database, Transaction, metadata
 
@@ -45,6 +45,7 @@ CARD = {"currency": "USD", "input": 150_000, "cached_input": 75_000, "output": 6
 
 def fill(database: Database, rows: int) -> str:
     """Write them, after a first period that is closed already; returns a project of the organization."""
+    register_tables()
     metadata.create_all(database.engine)
     with database.write() as tx:
         ours = identity.bootstrap(tx).project_id
