@@ -124,6 +124,13 @@ def metering(to: Path) -> None:
     to.write_text(run("bench/metering_cost.py", capture=True))
 
 
+def invoice_close(to: Path) -> None:
+    """A period of five million usage rows, closed into an invoice on either database."""
+    size = ["--rows", "200000"] if chosen().quick else []
+    found = [json.loads(run("-m", "bench.invoice_close", *size, *kind, capture=True)) for kind in ([], ["--postgres"])]
+    to.write_text(json.dumps(found))
+
+
 PARTS: dict[str, Callable[[Path], None]] = {
     "english": english,
     "chinese": chinese,
@@ -139,6 +146,7 @@ PARTS: dict[str, Callable[[Path], None]] = {
     "batches": batches,
     "kills": kills,
     "metering": metering,
+    "invoice-close": invoice_close,
 }
 
 

@@ -14,7 +14,7 @@ Each part says when and where it ran; newer ones also how fast the machine multi
 differ twofold from day to day. Trust ratios taken within one run more than times.
 """
 
-_SECTION = re.compile(r"<!-- (\w+) -->\n(.*?)(?=<!-- \w+ -->|\Z)", re.DOTALL)
+_SECTION = re.compile(r"<!-- ([\w-]+) -->\n(.*?)(?=<!-- [\w-]+ -->|\Z)", re.DOTALL)
 _WAYS = {
     "base_free_zero_shot": "base, free, zero-shot",
     "base_free_three_examples": "base, free, 3 examples",
@@ -342,6 +342,16 @@ def metering(found: dict[str, Any]) -> str:
     return "\n".join(["## The cost of durable metering", "", text, "", _table(head, rows), ""])
 
 
+def invoice_close(found: list[dict[str, Any]]) -> str:
+    """Closing a period into an invoice."""
+    lines = [
+        f"- {one['database']}: **{one['close_s']} s** and {one['peak_mb']} MB at most for {one['rows']:,} usage rows "
+        f"({one['events']:,} on the invoice, {one['lines']} lines). Asked: ≤ 60 s and ≤ 500 MB for 5,000,000."
+        for one in found
+    ]
+    return "\n".join(["## Closing an invoice", "", *lines, ""])
+
+
 _PARTS = {
     "english": english,
     "chinese": chinese,
@@ -357,6 +367,7 @@ _PARTS = {
     "batches": batches,
     "kills": kills,
     "metering": metering,
+    "invoice-close": invoice_close,
 }
 
 

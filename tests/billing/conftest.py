@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from argosy import billing
 from argosy.billing import Intent, UsageEvent
@@ -55,6 +56,16 @@ def card() -> Card:
 def meter(database: Database, card: Card) -> Meter:
     with database.write() as tx:
         return Meter(billing.ensure_price(tx, "ship", card))
+
+
+@pytest.fixture
+def tenants(database: Database) -> None:
+    """``proj_a`` and ``proj_b`` are of one organization, ``proj_theirs`` is of another."""
+    with database.write() as tx:
+        for name in ("a", "theirs"):
+            tx.execute(text(f"INSERT INTO organizations VALUES ('org_{name}', 'Org {name}', 'org-{name}', 1)"))
+        for name, owner in (("a", "a"), ("b", "a"), ("theirs", "theirs")):
+            tx.execute(text(f"INSERT INTO projects VALUES ('proj_{name}', 'org_{owner}', 'Project {name}', 1)"))
 
 
 @pytest.fixture

@@ -59,6 +59,7 @@ class PaperPlatform:
         app.router.add_get("/v1/usage/events", self._usage)
         app.router.add_get("/v1/ledger", self._ledger)
         app.router.add_post("/v1/invoices", self._invoice)
+        app.router.add_get("/v1/invoices/inv_1", self._invoice)
         return app
 
     async def _chat(self, request: web.Request) -> web.Response:
@@ -142,7 +143,8 @@ class PaperPlatform:
     async def _ledger(self, request: web.Request) -> web.Response:
         after = int(request.query.get("after", 0))
         page = [entry for entry in self.ledger if entry["id"] > after][:100]
-        return web.json_response({"data": page, "has_more": bool(page) and page[-1]["id"] < len(self.ledger)})
+        more = bool(page) and page[-1]["id"] < len(self.ledger)
+        return web.json_response({"project_id": "proj_a", "data": page, "has_more": more})
 
     async def _invoice(self, request: web.Request) -> web.Response:
         total = sum(entry["amount"] for entry in self.ledger if entry["account"] == "receivable") - self.uninvoiced

@@ -152,6 +152,20 @@ ALLOWED = {
     # What was kept long enough is forgotten, whosever it was.
     "argosy.gateway.wires.responses.store.forget_before",
     "argosy.gateway.capture.store.forget_expired",
+    # An invoice is an organization's, and so is what is settled of it: these are told which. Postings are of all.
+    "argosy.billing.store.next_posting",
+    "argosy.billing.store.last_posting",
+    "argosy.billing.invoices.store.next_number",
+    "argosy.billing.invoices.store.last_closed",
+    "argosy.billing.invoices.store.overlapping",
+    "argosy.billing.invoices.store.select_lines",
+    "argosy.billing.invoices.store.select_shares",
+    "argosy.billing.invoices.settlement.store.notes_of",
+    "argosy.billing.invoices.settlement.store.note_with",
+    "argosy.billing.invoices.settlement.store.payments_of",
+    "argosy.billing.invoices.settlement.store.payment_with",
+    "argosy.billing.invoices.settlement.store.insert_note",
+    "argosy.billing.invoices.settlement.store.insert_payment",
     # They write rows that name their projects.
     "argosy.billing.store.insert_usage",
     "argosy.billing.ledger.store.post",

@@ -83,8 +83,7 @@ def test_an_engine_is_paid_for_though_nobody_calls(database, fleet):
 
 def test_the_invoice_has_a_line_for_it(database, fleet):
     watch(fleet.meter, T0, T0 + WINDOW_US + 2 * GRACE_US)
-    with database.write() as tx:
-        invoice = close(tx, fleet.project)
+    invoice = close(database, fleet.project)
     (line,) = invoice.lines
     assert (line.quantity, line.units, line.unit_price, line.amount) == ("engine_seconds", 300, HOURLY, invoice.total)
 

@@ -4,7 +4,7 @@ A journal that survives `kill -9` takes usage events in; `record` posts each one
 it started, to a double-entry ledger in integer micro-units; `invoices` closes periods.
 """
 
-from argosy.billing import corrections, credits, funds, reconciliation, shares, webhooks
+from argosy.billing import corrections, credits, funds, invoices, reconciliation, shares, webhooks
 from argosy.billing.journal import Journal
 from argosy.billing.ledger import (
     INVOICED,
@@ -93,6 +93,7 @@ __all__ = [
     "ensure_cost",
     "ensure_price",
     "funds",
+    "invoices",
     "list_entries",
     "meter_mark",
     "move_meter_mark",

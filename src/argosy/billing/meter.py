@@ -1,7 +1,8 @@
 """Meter, rate, post: usage events become rows and ledger entries in one transaction, each id once.
 
 Invariants: an event and its entries are committed together or not at all; an id that is already there changes nothing,
-so recording may be repeated by anyone at any time; ids are inserted in order, so that two recorders never deadlock.
+so recording may be repeated by anyone at any time; who records takes turns at the ledger from before the rows are
+inserted, so that postings are numbered in the order in which they are committed.
 """
 
 from collections.abc import Sequence
@@ -24,13 +25,13 @@ def record(tx: Transaction, events: Sequence[UsageEvent], holder: str = "") -> i
     prices = prices_by_id(tx, {event.price_version for event in unique.values()})
     costs = costs_by_id(tx, {event.cost_version for event in unique.values()})
     rated = [_rated(event, _price(prices, event), _cost(costs, event)) for _, event in sorted(unique.items())]
-    new = store.insert_usage(tx, rated)
+    ledger.lock(tx)  # first, then the funds in their order: as everybody does who needs both
+    new = store.insert_usage(tx, rated, store.next_posting(tx))
     posted = [
         (event, four, cost, prices[event.price_version].currency)
         for event, four, _, _, cost in rated
         if event.id in new
     ]
-    ledger.lock(tx)  # first, then the funds in their order: as everybody does who needs both
     touched = funds.spend(tx, [(event, sum(four)) for event, four, _, _ in posted], holder)
     paid = spend_credits(tx, [Charge(event, sum(four), currency) for event, four, _, currency in posted if event.fund])
     entries = [

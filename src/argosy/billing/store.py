@@ -1,6 +1,6 @@
 """SQL of usage.
 
-Invariants: a usage id is inserted once; nothing is updated.
+Invariants: a usage id is inserted once; nothing is updated, save the counter of postings.
 """
 
 from collections.abc import Sequence
@@ -12,22 +12,47 @@ from sqlalchemy import select, update
 from argosy.billing.bulk import insert_rows
 from argosy.billing.prices import Terms, books_currency, standing_price
 from argosy.billing.rating import QUANTITIES, Rated
-from argosy.billing.tables import meter_marks, usage_events
+from argosy.billing.tables import meter_marks, postings, usage_events
 from argosy.billing.usage import STORAGE, UsageEvent
 from argosy.runtime import Transaction, insert_once
 
 _CAPPED = "cached_tokens"
 _SAME = tuple(name for name in UsageEvent.__struct_fields__ if name not in (_CAPPED, "held"))
 _USAGE_FIELDS = attrgetter(*_SAME)
-_USAGE_COLUMNS = (*_SAME, _CAPPED, *(f"{name}_amount" for name in QUANTITIES), "saved_amount", "tier", "cost_amount")
+_USAGE_COLUMNS = (
+    *_SAME,
+    _CAPPED,
+    *(f"{name}_amount" for name in QUANTITIES),
+    "saved_amount",
+    "tier",
+    "cost_amount",
+    "posted",
+)
 
 
-def insert_usage(tx: Transaction, rated: Sequence[Rated]) -> set[str]:
+def next_posting(tx: Transaction) -> int:
+    """The number of this posting of usage or of a correction. Under the ledger's lock, so that numbers are committed in
+    their order: whoever reads one with `last_posting` finds all of the postings up to it, and none comes later.
+    """
+    count = update(postings).where(postings.c.id == 1).values(last=postings.c.last + 1).returning(postings.c.last)
+    number = tx.execute(count).scalar()
+    if number is None:
+        tx.execute(insert_once(tx, postings).values(id=1, last=0))
+        number = tx.execute(count).scalar_one()
+    return int(number)
+
+
+def last_posting(tx: Transaction) -> int:
+    """The number of the last posting that is over; 0 before the first."""
+    return tx.execute(select(postings.c.last)).scalar() or 0
+
+
+def insert_usage(tx: Transaction, rated: Sequence[Rated], posting: int) -> set[str]:
     """Insert the usage rows, each with its amounts, whose id is new; returns the ids that were. Give them sorted by id,
-    so that two never deadlock.
+    so that two never deadlock. ``posting`` is their `next_posting`.
     """
     rows = [
-        (*_USAGE_FIELDS(event), min(event.cached_tokens, event.prompt_tokens), *five, *others)
+        (*_USAGE_FIELDS(event), min(event.cached_tokens, event.prompt_tokens), *five, *others, posting)
         for event, five, *others in rated
     ]
     return {row[0] for row in insert_rows(tx, usage_events.name, _USAGE_COLUMNS, rows, once="id")}

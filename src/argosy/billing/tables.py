@@ -1,6 +1,6 @@
 """Tables of prices, usage, the ledger and invoices.
 
-Rows are added and never changed, save `invoice_series`, `meter_marks` and `ledger_head`.
+Rows are added and never changed, save `invoice_series`, `meter_marks`, `postings` and `ledger_head`.
 """
 
 from sqlalchemy import (
@@ -118,8 +118,22 @@ usage_events = Table(
     Column("measured", String(20), nullable=False, server_default=""),
     Column("measured_units", BigInteger, nullable=False, server_default="0"),
     Column("measured_amount", BigInteger, nullable=False, server_default="0"),
+    # Which posting brought it, see `postings`: with the time at which it finished, this says on which invoice it is.
+    # 0: posted by a version that did not count, see `invoice_items`.
+    Column("posted", BigInteger, nullable=False, server_default="0"),
     # Serves the usage pages and the closing of a period.
     Index(None, "project_id", "finished_us"),
+    # Finds what was posted after its period was closed; it grows at its end, so it costs posting next to nothing.
+    Index(None, "posted", "finished_us"),
+)
+
+postings = Table(
+    "postings",
+    metadata,
+    # One row, numbered 1. It is counted up under the ledger's lock, so a number that can be read has all below it
+    # committed. Postings that cost nothing have no entries, so the ledger's own numbers would not tell them apart.
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
 )
 
 meter_marks = Table(
@@ -179,8 +193,11 @@ ledger_head = Table(
 invoice_series = Table(
     "invoice_series",
     metadata,
-    Column("project_id", String(40), primary_key=True),
-    # The last number given out. Its row is the lock that lets only one period of a project be closed at a time.
+    # An organization; or, from the time when each project had invoices of its own, a project.
+    Column("owner", String(40), primary_key=True),
+    # "invoice" or "credit_note".
+    Column("kind", String(20), primary_key=True, server_default="invoice"),
+    # The last number given out.
     Column("last", Integer, nullable=False),
 )
 
@@ -188,15 +205,39 @@ invoices = Table(
     "invoices",
     metadata,
     Column("id", String(40), primary_key=True),
+    Column("organization_id", String(40), nullable=False, server_default=""),
+    # Empty, save on those of the time when each project had invoices of its own.
     Column("project_id", String(40), nullable=False),
     Column("number", Integer, nullable=False),
     Column("period_start", BigInteger, nullable=False),
     Column("period_end", BigInteger, nullable=False),
+    # Numbers of postings. It has what finished in its period, and what finished earlier but was posted after
+    # `posted_after`; of both, what was posted up to `posted_upto`.
+    Column("posted_after", BigInteger, nullable=False, server_default="0"),
+    Column("posted_upto", BigInteger, nullable=False, server_default="0"),
     Column("currency", String(3), nullable=False),
+    # Micro-units: the sum of the lines; what of it was paid by credits and ahead; what is left; the tax on that; the
+    # difference to the currency's smallest unit; and what is to be paid.
     Column("total", BigInteger, nullable=False),
+    Column("covered_credits", BigInteger, nullable=False, server_default="0"),
+    Column("covered_prepaid", BigInteger, nullable=False, server_default="0"),
+    Column("subtotal", BigInteger, nullable=False, server_default="0"),
+    Column("tax_name", String(40), nullable=False, server_default=""),
+    # Hundredths of a percent.
+    Column("tax_rate", Integer, nullable=False, server_default="0"),
+    Column("tax", BigInteger, nullable=False, server_default="0"),
+    Column("rounding", BigInteger, nullable=False, server_default="0"),
+    Column("due", BigInteger, nullable=False, server_default="0"),
     Column("event_count", BigInteger, nullable=False),
+    # As they were when it was closed, as JSON.
+    Column("issuer", Text, nullable=False, server_default="{}"),
+    Column("customer", Text, nullable=False, server_default="{}"),
+    Column("language", String(2), nullable=False, server_default="en"),
+    # The ledger's last block before it, and that block's hash.
+    Column("anchor_block", BigInteger, nullable=False, server_default="0"),
+    Column("anchor", String(64), nullable=False, server_default=""),
     Column("created_at", BigInteger, nullable=False),
-    UniqueConstraint("project_id", "number"),
+    UniqueConstraint("organization_id", "project_id", "number"),
 )
 
 invoice_lines = Table(
@@ -204,6 +245,9 @@ invoice_lines = Table(
     metadata,
     Column("invoice_id", ForeignKey("invoices.id"), primary_key=True),
     Column("position", Integer, primary_key=True),
+    Column("project_id", String(40), nullable=False, server_default=""),
+    # Names are copied: a project that is renamed afterwards does not change what was sent.
+    Column("project_name", String(200), nullable=False, server_default=""),
     Column("model", String(200), nullable=False),
     Column("quantity", String(20), nullable=False),
     Column("price_version", ForeignKey("price_versions.id"), nullable=False),
@@ -214,10 +258,24 @@ invoice_lines = Table(
     Column("tier", BigInteger, nullable=False, server_default="0"),
 )
 
+invoice_projects = Table(
+    "invoice_projects",
+    metadata,
+    Column("invoice_id", ForeignKey("invoices.id"), primary_key=True),
+    Column("project_id", String(40), primary_key=True),
+    Column("project_name", String(200), nullable=False),
+    Column("event_count", BigInteger, nullable=False),
+    # Micro-units: the sum of its lines; and what of it credits and money paid ahead have paid.
+    Column("total", BigInteger, nullable=False),
+    Column("covered_credits", BigInteger, nullable=False),
+    Column("covered_prepaid", BigInteger, nullable=False),
+    Index(None, "project_id"),
+)
+
 invoice_items = Table(
     "invoice_items",
     metadata,
-    # Primary, so that no event can ever be on two invoices.
+    # Only for usage that does not say where it was posted. Primary, so that no event can ever be on two invoices.
     Column("usage_id", ForeignKey("usage_events.id"), primary_key=True),
     # Checked at the end of the transaction: events are claimed first, then what was claimed is added up.
     Column(

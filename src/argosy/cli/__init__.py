@@ -18,6 +18,7 @@ from argosy.cli import (
     deployments,
     doctor,
     hub_tokens,
+    invoices,
     keys,
     ledger,
     licences,
@@ -62,7 +63,6 @@ app.command("tune")(tune.tune)
 app.command("jobs")(tune.jobs)
 app.command("chat")(chat.chat)
 app.command("usage")(money.usage)
-app.command("invoice")(money.invoice)
 app.command("top")(top.top)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
@@ -86,6 +86,7 @@ app.add_typer(capacity.app, name="capacity")
 app.add_typer(capacity.waitlist, name="waitlist")
 app.add_typer(shares.app, name="shares")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(invoices.app, name="invoice")
 
 
 def main() -> None:

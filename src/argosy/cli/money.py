@@ -1,4 +1,4 @@
-"""``argosy usage`` and ``argosy invoice``: what was used, and what it costs."""
+"""``argosy usage``: what was used, and what it costs."""
 
 import calendar
 import json
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from argosy.cli.client import JsonOption, get, post, show
+from argosy.cli.client import JsonOption, get, show
 from argosy.core import Invalid, format_money
 
 _BY = {"model": "model", "project": "project_id", "key": "api_key_id", "day": "day"}
@@ -96,13 +96,3 @@ def _start(since: str) -> int:
     except ValueError:
         pass
     raise Invalid(f"'{since}' is no time. Write 24h, 7d, 4w or 2026-11-01.", code="invalid_duration")
-
-
-def invoice(as_json: JsonOption = False) -> None:
-    """Close everything not yet invoiced into an invoice and print it."""
-    made = post("/invoices", {})
-    if as_json:
-        print(json.dumps(made, ensure_ascii=False, indent=2))
-        return
-    show(made["lines"], ["model", "quantity", "units", "unit_price", "discount", "amount"], as_json=False)
-    print(f"{made['id']}: total {made['total']} micro-{made['currency']}")

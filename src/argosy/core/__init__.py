@@ -18,7 +18,15 @@ from argosy.core.errors import (
     UpstreamFailed,
 )
 from argosy.core.ids import new_id
-from argosy.core.money import PERCENT, charge, format_money, parse_money
+from argosy.core.money import (
+    PERCENT,
+    charge,
+    format_due,
+    format_money,
+    minor_unit,
+    parse_money,
+    round_to_minor,
+)
 from argosy.core.settings import Settings
 
 __all__ = [
@@ -40,9 +48,12 @@ __all__ = [
     "Unpaid",
     "UpstreamFailed",
     "charge",
+    "format_due",
     "format_money",
+    "minor_unit",
     "new_id",
     "now",
     "now_us",
     "parse_money",
+    "round_to_minor",
 ]

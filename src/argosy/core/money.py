@@ -36,3 +36,34 @@ def parse_money(text: str) -> tuple[int, str]:
     if match is None:
         raise ValueError(f"'{text}' is no amount of money; write it like 1.25 USD")
     return int(Decimal(match[1]) * MICRO), match[2]
+
+
+def minor_unit(currency: str) -> int:
+    """The smallest amount that can be paid in a currency, in micro-units: a cent, a fen, a yen."""
+    return int(MICRO // 10 ** _digits(currency))
+
+
+def round_to_minor(micro: int, currency: str) -> int:
+    """The amount rounded half up to what can be paid, in micro-units."""
+    unit = minor_unit(currency)
+    return (micro + unit // 2) // unit * unit
+
+
+def format_due(micro: int, currency: str) -> str:
+    """``1230000, "USD"`` -> ``"1.23 USD"``: with the currency's own digits, for an amount that can be paid."""
+    digits = _digits(currency)
+    sign, whole = ("-" if micro < 0 else ""), abs(micro) // minor_unit(currency)
+    if not digits:
+        return f"{sign}{whole} {currency}"
+    units, fraction = divmod(whole, 10**digits)
+    return f"{sign}{units}.{fraction:0{digits}d} {currency}"
+
+
+def _digits(currency: str) -> int:
+    return _OTHER_DIGITS.get(currency, 2)
+
+
+_WHOLE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"
+_OTHER_DIGITS = dict.fromkeys(_WHOLE.split(), 0) | dict.fromkeys(_THOUSANDTHS.split(), 3)
+"""ISO 4217: digits of the currencies that do not have two."""

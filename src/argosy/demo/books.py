@@ -59,9 +59,12 @@ def usage_rows(client: OpenAI, count: int) -> list[dict[str, Any]]:
 
 
 def close_invoice(client: OpenAI) -> dict[str, Any]:
-    """Close everything that was not invoiced yet into an invoice."""
-    found: Any = client.post("/invoices", body={}, cast_to=object)
-    return dict(found)
+    """Close all of the organization that was not invoiced yet; the part of the invoice that is this project's."""
+    made: Any = client.post("/invoices", body={}, cast_to=object)
+    book: Any = client.get("/ledger", cast_to=object, options={"params": {"limit": 1}})
+    ours = {"project_id": book["project_id"]}
+    part: Any = client.get(f"/invoices/{made['id']}", cast_to=object, options={"params": ours})
+    return dict(part)
 
 
 def _entries(client: OpenAI, after: int) -> Iterator[dict[str, Any]]:

@@ -70,7 +70,7 @@ def test_a_client_can_add_its_bill_up_again(books: Books) -> None:
         books.use(f"req_{number}", prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion)
     books.use("ftjob-1", kind="training", training_tokens=12_345)
     books.use("req_theirs", "theirs", prompt_tokens=10**6)
-    http = books.client("finance")
+    http, office = books.client("finance"), books.client("admin")
 
     (price,) = http.get("/v1/prices").json()["data"]
     expected = charge(12_345, price["training"]) + sum(
@@ -87,24 +87,30 @@ def test_a_client_can_add_its_bill_up_again(books: Books) -> None:
     assert (book["charged"], book["balances"]) == (expected, {"receivable": expected, "revenue": -expected})
     assert sum(entry["amount"] for entry in book["data"]) == 0
 
-    invoice = http.post("/v1/invoices", json={}).json()
+    assert http.post("/v1/invoices", json={}).status_code == 403, "an invoice is the whole organization's"
+    whole = office.post("/v1/invoices", json={}).json()
+    assert office.get(f"/v1/invoices/{whole['id']}").json() == whole
+    assert office.get("/v1/invoices").json()["data"] == [whole]
+    assert whole["due"] == whole["total"] + whole["rounding"] == 190_000
+    invoice = http.get(f"/v1/invoices/{whole['id']}").json()
     assert invoice["total"] == expected == sum(line["amount"] for line in invoice["lines"])
-    assert http.get(f"/v1/invoices/{invoice['id']}").json() == invoice
+    assert whole["total"] == expected + 150_000
     assert http.get("/v1/invoices").json()["data"] == [invoice]
     billed = http.get("/v1/usage/events", params={"invoice_id": invoice["id"]}).json()["data"]
     assert len(billed) == invoice["event_count"] == 4
     assert http.get("/v1/ledger").json()["balances"]["invoiced"] == expected
-    again = http.post("/v1/invoices", json={"period_start": 0, "period_end": invoice["period_end"]})
-    assert again.json() == invoice
+    again = office.post("/v1/invoices", json={"period_start": 0, "period_end": invoice["period_end"]})
+    assert again.json() == whole
 
 
 def test_an_invoice_is_a_page_in_both_languages(books: Books) -> None:
     books.use("req_1", prompt_tokens=1_000_000)
     http = books.client("finance")
-    id_ = http.post("/v1/invoices", json={}).json()["id"]
+    id_ = books.client("admin").post("/v1/invoices", json={}).json()["id"]
     english = http.get(f"/v1/invoices/{id_}.html")
     assert english.headers["content-type"].startswith("text/html")
     assert "0.150000 USD" in english.text
+    assert "0.15 USD" in books.client("admin").get(f"/v1/invoices/{id_}.html").text, "what is due is of the whole"
     assert "账单" in http.get(f"/v1/invoices/{id_}.html", params={"lang": "zh"}).text
 
 
@@ -164,8 +170,11 @@ def test_everyone_sees_their_own_and_administrators_their_organization(books: Bo
     assert [bucket["results"] for bucket in finance.get(path, params=query).json()["data"]] == [[]]
     assert books.client("app").get("/v1/prices").json()["data"][0]["model"] == "ship"
     assert TestClient(books.app).get("/v1/prices").status_code == 401
-    invoice = admin.post("/v1/invoices", json={"project_id": theirs}).json()
-    assert finance.get(f"/v1/invoices/{invoice['id']}").status_code == 404
+    invoice = admin.post("/v1/invoices", json={}).json()
+    part = finance.get(f"/v1/invoices/{invoice['id']}").json()
+    assert {line["project_id"] for line in part["lines"]} == {books.projects["ours"]}
+    assert {"due", "customer", "paid"}.isdisjoint(part)
+    assert [share["project"] for share in part["projects"]] == ["default"]
 
 
 @pytest.mark.parametrize(

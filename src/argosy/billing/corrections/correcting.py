@@ -31,6 +31,7 @@ from argosy.billing.ledger import (
     lock,
     post,
 )
+from argosy.billing.store import next_posting
 from argosy.core import Conflict, Invalid, NotFound, format_money, new_id, now
 from argosy.runtime import Transaction
 
@@ -62,7 +63,15 @@ def correct(
     whole, before = sum(max(0, line.amount) for line in main), store.taken_back(tx, transaction_id)
     part = _part(whole - before, amount, lines[0].currency)
     correction = Correction(
-        new_id("corr_"), transaction_id, part, lines[0].currency, reason, idempotency_key, key_id, now()
+        new_id("corr_"),
+        transaction_id,
+        part,
+        lines[0].currency,
+        reason,
+        idempotency_key,
+        key_id,
+        now(),
+        next_posting(tx),
     )
     store.insert_correction(tx, correction)
     entries = list(_reversed(correction.id, main, shares, range(before, before + part), whole))

@@ -18,3 +18,5 @@ class Correction:
     idempotency_key: str
     key_id: str
     created_at: int
+    posted: int
+    """The number of its posting, which says on which invoice it is."""

@@ -18,5 +18,7 @@ ledger_corrections = Table(
     # Given by who asks, so that asking twice corrects once.
     Column("idempotency_key", String(100), nullable=False, unique=True),
     Column("key_id", String(40), nullable=False),
+    # Which posting it is, see `argosy.billing.tables.postings`: that says on which invoice it is.
+    Column("posted", BigInteger, nullable=False, server_default="0", index=True),
     Column("created_at", BigInteger, nullable=False),
 )

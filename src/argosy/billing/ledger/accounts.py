@@ -15,7 +15,8 @@ from typing import NamedTuple
 RECEIVABLE = "receivable"
 """What a project owes and has not been invoiced for. Debits are positive."""
 INVOICED = "invoiced"
-"""What a project owes by an invoice."""
+"""What an organization, the party, owes by invoices. Under a project: what of its use was ever put on one; tax,
+rounding, payments and credit notes are under no project."""
 REVENUE = "revenue"
 """What the platform earned, by model. Credits are negative."""
 PREPAID = "prepaid"
@@ -37,7 +38,7 @@ TAX = "tax"
 ROUNDING = "rounding"
 """What invoices lose or gain by being rounded to the currency's smallest coin."""
 CORRECTION = "correction"
-"""What was charged and given back: beside revenue, which stays what all usage cost."""
+"""What was charged and given back, also by credit notes: beside revenue, which stays what all usage cost."""
 
 ACCOUNTS = (
     RECEIVABLE,
@@ -55,13 +56,6 @@ ACCOUNTS = (
     OWNER_PAYABLE,
 )
 """All of them, in the order of a trial balance."""
-
-CASH = "cash"
-"""Money that came in. Debits are positive."""
-PREPAID = "prepaid"
-"""What organizations (the party) paid ahead and have not used: it is owed to them. Credits are negative."""
-CREDITS = "credits"
-"""What was given away and used: the cost of credit grants, by organization. Debits are positive."""
 
 
 class Entry(NamedTuple):

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Row, Select, case, cast, func, literal, select, text, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, case, cast, func, literal, or_, select, text, tuple_
 from sqlalchemy.dialects import postgresql
 
 from argosy.billing.rating import QUANTITIES
 from argosy.billing.store import unit_columns
-from argosy.billing.tables import cost_versions, invoice_items, price_versions, usage_events
+from argosy.billing.tables import (
+    cost_versions,
+    invoice_items,
+    invoice_projects,
+    invoices,
+    price_versions,
+    usage_events,
+)
 from argosy.billing.usage import NOT_REQUESTS
 from argosy.runtime import Transaction
 
@@ -121,7 +128,8 @@ def select_events(
     if wanted.model is not None:
         statement = statement.where(_used.model == wanted.model)
     if wanted.invoice_id is not None:
-        statement = statement.where(invoice_items.c.invoice_id == wanted.invoice_id)
+        falls_in = _found_on().where(invoices.c.id == wanted.invoice_id).exists()
+        statement = statement.where(or_(invoice_items.c.invoice_id == wanted.invoice_id, falls_in))
     if after is not None:
         cursor = tx.execute(select(*place).where(_used.project_id == project_id, _used.id == after)).one_or_none()
         if cursor is None:
@@ -147,11 +155,25 @@ def _with_price(project_id: str) -> Select[Any]:
             usage_events,
             price_versions.c.currency,
             price_versions.c.tiers,
-            invoice_items.c.invoice_id,
+            func.coalesce(invoice_items.c.invoice_id, _found_on().scalar_subquery()).label("invoice_id"),
             *units,
             *unit_prices,
         )
         .join(price_versions, price_versions.c.id == _used.price_version)
         .outerjoin(invoice_items, invoice_items.c.usage_id == _used.id)
         .where(_used.project_id == project_id)
+    )
+
+
+def _found_on() -> Select[Any]:
+    """The invoice whose period and span of entries an event falls in, see `argosy.billing.invoices`: at most one."""
+    start, end = invoices.c.period_start * _MICRO, invoices.c.period_end * _MICRO
+    late = and_(_used.finished_us < start, _used.posted > invoices.c.posted_after)
+    return (
+        select(invoices.c.id)
+        .join(invoice_projects, invoice_projects.c.invoice_id == invoices.c.id)
+        .where(invoice_projects.c.project_id == _used.project_id, invoices.c.project_id == "")
+        .where(_used.posted > 0, _used.posted <= invoices.c.posted_upto)
+        .where(or_(and_(_used.finished_us >= start, _used.finished_us < end), late))
+        .correlate(usage_events)
     )

@@ -5,6 +5,7 @@ import io
 import time
 from collections.abc import Iterator
 
+from argosy.billing.cells import plain_cell
 from argosy.billing.shares.statement import Statement
 
 _COLUMNS = (
@@ -21,7 +22,6 @@ _COLUMNS = (
     "time",
     "note",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_csv(statement: Statement) -> str:
@@ -62,8 +62,8 @@ def _rows(statement: Statement) -> Iterator[dict[str, object]]:
 
 
 def _cell(value: object) -> object:
-    """Numbers as they are, also below zero; a text that a spreadsheet would run is led by an apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    """Numbers as they are, also below zero; texts so that no spreadsheet runs them."""
+    return plain_cell(value) if isinstance(value, str) else value
 
 
 def _time(seconds: int) -> str:
