@@ -11,7 +11,7 @@ from typing import cast
 import msgspec
 import noto_cjk_sans_otc
 from fpdf import FPDF
-from fpdf.enums import MethodReturnValue, TableBordersLayout, TextEmphasis, WrapMode
+from fpdf.enums import MethodReturnValue, TableBordersLayout, TextEmphasis
 from fpdf.fonts import FontFace
 
 from argosy.billing.invoices import layout
@@ -28,6 +28,7 @@ _LEFT, _WIDTH = 14, 182
 _WIDTHS = (27, 45, 33, 23, 25, 29)
 _SMALL = 4.2
 """Height of a line of small text, in millimetres."""
+_NEVER_FIRST = "。，、；：！？）》”’,.;:)"
 _SUMS_LEFT, _SUM_NAME, _SUM_AMOUNT = 96, 60, 40
 
 
@@ -37,7 +38,7 @@ class Paper(FPDF):
     def __init__(self, invoice: Invoice, words: layout.Words, language: str) -> None:
         super().__init__(format="A4")
         self.words, self.name = words, layout.title(invoice, words)
-        self.wrap = WrapMode.CHAR if language == "zh" else WrapMode.WORD  # Chinese breaks between any two characters
+        self.language = language
         self.set_title(self.name)
         self.set_lang(language)
         self.set_creation_date(datetime.fromtimestamp(invoice.created_at, UTC))
@@ -140,14 +141,28 @@ def _sums(paper: Paper, invoice: Invoice) -> None:
 def _notes(paper: Paper, invoice: Invoice) -> None:
     """Together on one page, too."""
     paper.write_in(7.5, grey=True)
-    notes = "\n".join(layout.notes(invoice, paper.words))
-    height = paper.multi_cell(
-        0, _SMALL, notes, align="L", wrapmode=paper.wrap, dry_run=True, output=MethodReturnValue.HEIGHT
-    )
+    notes = "\n".join(_folded(paper, note) for note in layout.notes(invoice, paper.words))
+    height = paper.multi_cell(0, _SMALL, notes, align="L", dry_run=True, output=MethodReturnValue.HEIGHT)
     if paper.will_page_break(cast(float, height)):
         paper.add_page()
         paper.write_in(7.5, grey=True)
-    paper.multi_cell(0, _SMALL, notes, align="L", wrapmode=paper.wrap)
+    paper.multi_cell(0, _SMALL, notes, align="L")
+
+
+def _folded(paper: Paper, text: str) -> str:
+    """Chinese breaks between any two characters, but no line begins with a mark that ends something."""
+    if paper.language != "zh":
+        return text
+    lines = [""]
+    for character in text:
+        if paper.get_string_width(lines[-1] + character) < paper.epw - 2 * paper.c_margin:
+            lines[-1] += character
+        elif character in _NEVER_FIRST:
+            lines[-1], last = lines[-1][:-1], lines[-1][-1]
+            lines.append(last + character)
+        else:
+            lines.append(character)
+    return "\n".join(lines)
 
 
 class Order(msgspec.Struct):
