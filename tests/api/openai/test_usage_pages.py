@@ -5,6 +5,7 @@ import pytest
 from starlette.testclient import TestClient
 from tests.api.platform.test_billing import Books, books
 
+from argosy.api.openai import insight
 from argosy.core import now
 
 __all__ = ["books"]
@@ -50,6 +51,7 @@ def test_costs_by_what_callers_say(books: Books) -> None:
     assert [one["amount"]["micro"] for one in costs(**{"metadata[task]": "letter"})] == [300_000]
     (row,) = http.get("/v1/usage/events", params={"limit": 1, "order": "asc"}).json()["data"]
     assert row["metadata"] == {"task": "chart"}
+    books.app.include_router(insight.router)
     told = http.get("/v1/organization/insight", params={"start_time": since, "group_by": "day"}).json()
     assert told["total"]["cost"]["micro"] == 1_050_000
     assert http.get("/v1/organization/insight", params={"start_time": 0}).status_code == 400
