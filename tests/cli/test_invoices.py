@@ -42,6 +42,8 @@ async def test_a_period_is_closed_shown_downloaded_credited_and_paid(api, tmp_pa
     [credited] = json.loads(await invoice(api, *note))
     assert (credited["net"], credited["tax"], credited["amount"]) == (500_000, 65_000, 570_000)
     assert json.loads(await invoice(api, *note)) == [credited]
+    await invoice(api, "download", made["id"], "--credit-note", credited["id"], "--to", str(tmp_path / "note.pdf"))
+    assert (tmp_path / "note.pdf").read_bytes().startswith(b"%PDF")
     assert "2.820000 USD" in await invoice(api, "pay", made["id"], "--reference", "bank 1")
     shown = json.loads(await invoice(api, "show", made["id"], "--json"))
     assert (shown["status"], shown["left"], shown["paid"], shown["credited"]) == ("paid", 0, 2_820_000, 570_000)

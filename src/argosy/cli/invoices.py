@@ -90,20 +90,19 @@ def download(
     invoice: InvoiceArgument,
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(_FORMS)}.")] = "pdf",
     lang: Annotated[str, typer.Option(help="en or zh; by default the language of the profile.")] = "",
-    to: Annotated[
-        Path | None, typer.Option(help="The file; by default the invoice's id; - for standard output.")
-    ] = None,
+    note: Annotated[str | None, typer.Option("--credit-note", help="This credit note of it: PDF or JSON.")] = None,
+    to: Annotated[Path | None, typer.Option(help="The file; by default its id; - for standard output.")] = None,
 ) -> None:
-    """Download an invoice as PDF, CSV, JSON or HTML."""
+    """Download an invoice as PDF, CSV, JSON or HTML, or a credit note of it."""
     from openai import HttpxBinaryResponseContent
 
     if form not in _FORMS:
         raise Invalid(f"The format is one of {', '.join(_FORMS)}.", code="invalid_format")
     _words(lang or "en")
-    query = {"format": form} | ({"lang": lang} if lang else {})
-    path, asked = f"/invoices/{invoice}", query
-    content = connect().get(path, cast_to=HttpxBinaryResponseContent, options={"params": asked}).content
-    to = to or Path(f"{invoice}.{form}")
+    path = f"/invoices/{invoice}/credit_notes/{note}.{form}" if note else f"/invoices/{invoice}.{form}"
+    query = {"lang": lang} if lang else {}
+    content = connect().get(path, cast_to=HttpxBinaryResponseContent, options={"params": query}).content
+    to = to or Path(f"{note or invoice}.{form}")
     if str(to) == "-":
         sys.stdout.buffer.write(content)
         return

@@ -93,6 +93,12 @@ def test_some_is_taken_back_and_the_rest_is_paid(office: TestClient) -> None:
     lines = {"reason": "more", "lines": [{"position": 1, "amount": 10_000}]}
     second = office.post(f"{path}/credit_notes", json=lines).json()
     assert office.get(f"{path}/credit_notes").json()["data"] == [note, second]
+    assert office.get(f"{path}/credit_notes/{note['id']}").json() == note
+    printed = office.get(f"{path}/credit_notes/{note['id']}.pdf", params={"lang": "zh"})
+    assert printed.content.startswith(b"%PDF")
+    assert printed.headers["content-disposition"] == 'attachment; filename="credit-note-000001.pdf"'
+    assert office.get(f"{path}/credit_notes/cn_none").status_code == 404
+    assert office.get(f"{path}/credit_notes/{note['id']}.csv").status_code == 400
     paid = office.post(f"{path}/payments", json={"amount": 990_000, "reference": "bank 1"}).json()
     assert office.post(f"{path}/payments", json={"amount": 990_000, "reference": "bank 1"}).json() == paid
     shown = office.get(path).json()
@@ -162,7 +168,7 @@ def test_another_organization_sees_and_settles_nothing(books: Books, office: Tes
     stranger = TestClient(books.app, headers={"authorization": f"Bearer {secret}"})
     path = f"/v1/invoices/{made['id']}"
     assert stranger.get("/v1/invoices").json()["data"] == []
-    for ending in ("", ".pdf", ".csv", ".html", "/payments", "/credit_notes"):
+    for ending in ("", ".pdf", ".csv", ".html", "/payments", "/credit_notes", "/credit_notes/cn_1.pdf"):
         assert stranger.get(f"{path}{ending}").status_code == 404
     assert stranger.post(f"{path}/payments", json={"amount": 10_000, "reference": "x"}).status_code == 404
     assert stranger.post(f"{path}/credit_notes", json={"reason": "x", "amount": 10_000}).status_code == 404

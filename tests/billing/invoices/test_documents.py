@@ -59,6 +59,25 @@ def test_the_pdf_can_be_read_in_both_languages(invoice: Invoice, language: str, 
     assert fonts, "fonts are inside, so that it reads the same everywhere"
 
 
+@pytest.mark.parametrize(
+    ("language", "wanted"),
+    [
+        ("en", ["Credit note 000001", "For invoice", "Reason", "Taken back of the lines", "Amount credited"]),
+        ("zh", ["贷项通知单 000001", "对应账单", "原因", "各行冲减合计", "冲减金额"]),
+    ],
+)
+def test_a_credit_note_can_be_read_in_both_languages(
+    office: Office, invoice: Invoice, language: str, wanted: list[str]
+) -> None:
+    with office.database.write() as tx:
+        note = invoices.credit(tx, "proj_a", invoice.id, "服务中断 two hours", amount=1_000_000)
+    read = PdfReader(io.BytesIO(invoices.print_pdf(invoice, language, note)))
+    text = "\n".join(page.extract_text().replace("\x00", "") for page in read.pages)
+    for word in [*wanted, invoice.id, note.id, "1.00 USD", "服务中断", "扬帆科技有限公司", "增值税 (13 %)"]:
+        assert word in text, word
+    assert "Per million" in text or "每百万单位" in text
+
+
 def test_the_same_invoice_gives_the_same_pdf(invoice: Invoice) -> None:
     assert invoices.print_pdf(invoice, "en") == invoices.print_pdf(invoice, "en")
 

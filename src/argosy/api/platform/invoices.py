@@ -15,7 +15,7 @@ from argosy.api.context import AdminCaller, BillingCaller, PlatformParts
 from argosy.api.platform import invoice_wire as wire
 from argosy.billing import invoices
 from argosy.billing.invoices import CreditedLine, Invoice
-from argosy.core import Invalid
+from argosy.core import Invalid, NotFound
 from argosy.identity import Caller
 from argosy.runtime import Transaction
 
@@ -148,6 +148,29 @@ def list_credit_notes(invoice_id: str, parts: PlatformParts, caller: AdminCaller
     with parts.database.read() as tx:
         found = invoices.standing_of(tx, invoices.get_invoice(tx, caller.project_id, invoice_id)).notes
     return {"object": "list", "data": [wire.credit_note(note) for note in found], "has_more": False}
+
+
+@router.get("/{invoice_id}/credit_notes/{note_id}", response_model=None)
+def get_credit_note(
+    invoice_id: str, note_id: str, parts: PlatformParts, caller: AdminCaller, lang: Lang = None
+) -> dict[str, Any] | Response:
+    """One credit note as JSON; or, with the ending ``.pdf``, as a PDF."""
+    id_, _, ending = note_id.partition(".")
+    if ending not in ("", "json", "pdf"):
+        raise Invalid("A credit note has the forms json and pdf.", code="invalid_format")
+    with parts.database.read() as tx:
+        invoice = invoices.get_invoice(tx, caller.project_id, invoice_id)
+        found = next((note for note in invoices.standing_of(tx, invoice).notes if note.id == id_), None)
+    if found is None:
+        raise NotFound(
+            f"This invoice has no credit note '{id_[:60]}'. GET /v1/invoices/{invoice.id}/credit_notes lists them.",
+            code="credit_note_not_found",
+        )
+    if ending != "pdf":
+        return wire.credit_note(found)
+    headers = {"content-disposition": f'attachment; filename="credit-note-{found.number:06d}.pdf"'}
+    content = invoices.print_pdf(invoice, lang or invoice.language, found)
+    return Response(content, media_type="application/pdf", headers=headers)
 
 
 @router.post("/{invoice_id}/payments")

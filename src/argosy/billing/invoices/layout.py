@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from argosy.billing.invoices.records import CORRECTED, Invoice, InvoiceLine, Party
+from argosy.billing.invoices.settlement.records import CreditNote
 from argosy.billing.invoices.words import WORDS, grouped, number_text, rate_text, time_text
 from argosy.core import format_due, format_money
 
@@ -34,6 +35,40 @@ def words_of(language: str) -> Words:
 def title(invoice: Invoice, words: Words) -> str:
     """The document's name."""
     return f"{words['title']} {invoice.number:06d}"
+
+
+def note_title(note: CreditNote, words: Words) -> str:
+    """The name of a credit note."""
+    return f"{words['credit_note']} {note.number:06d}"
+
+
+def note_facts(note: CreditNote, invoice: Invoice, words: Words) -> list[tuple[str, str]]:
+    """What stands above a credit note's lines."""
+    found = {
+        "number": f"{note.number:06d} · {note.id}",
+        "of_invoice": f"{invoice.number:06d} · {invoice.id}",
+        "issued": time_text(note.created_at),
+        "currency": note.currency,
+        "reason": note.reason,
+    }
+    return [(words[name], text) for name, text in found.items()]
+
+
+def note_rows(note: CreditNote, invoice: Invoice, words: Words) -> list[Row]:
+    """What is taken back of each of the invoice's lines; of units nothing can be said, as only money goes back."""
+    return [
+        row(invoice.lines[taken.position], words)._replace(
+            units="", unit_price="", amount=grouped(number_text(taken.amount))
+        )
+        for taken in note.lines
+    ]
+
+
+def note_sums(note: CreditNote, invoice: Invoice, words: Words) -> list[tuple[str, str]]:
+    """From what is taken back of the lines to what is credited; the last is that."""
+    steps = [(words["taken_back"], note.net), (tax_name(invoice, words), note.tax), (words["rounding"], note.rounding)]
+    written = [(name, grouped(format_money(amount, note.currency))) for name, amount in steps if amount]
+    return [*written, (words["credited"], grouped(format_due(note.amount, note.currency)))]
 
 
 def facts(invoice: Invoice, words: Words) -> list[tuple[str, str]]:
@@ -68,7 +103,7 @@ def row(line: InvoiceLine, words: Words) -> Row:
 
 def sums(invoice: Invoice, words: Words) -> list[tuple[str, str]]:
     """From the total of the lines to what is due: name and amount of each step; what does not apply is left out."""
-    tax = f"{invoice.tax_name or words['tax']} ({rate_text(invoice.tax_rate)})"
+    tax = tax_name(invoice, words)
     steps: list[tuple[str, int, bool]] = [
         (words["total"], invoice.total, True),
         (words["covered_credits"], -invoice.covered_credits, bool(invoice.covered_credits)),
@@ -80,6 +115,11 @@ def sums(invoice: Invoice, words: Words) -> list[tuple[str, str]]:
     written = [(name, grouped(format_money(amount, invoice.currency))) for name, amount, said in steps if said]
     due = (words["due"], grouped(format_due(invoice.due, invoice.currency)))
     return written if invoice.part_of else [*written, due]
+
+
+def tax_name(invoice: Invoice, words: Words) -> str:
+    """The tax with its rate."""
+    return f"{invoice.tax_name or words['tax']} ({rate_text(invoice.tax_rate)})"
 
 
 def party(one: Party, words: Words) -> str:

@@ -5,6 +5,7 @@ which is not for a process that answers requests. Reads an invoice as JSON, writ
 """
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import cast
 
@@ -16,6 +17,7 @@ from fpdf.fonts import FontFace
 
 from argosy.billing.invoices import layout
 from argosy.billing.invoices.records import Invoice
+from argosy.billing.invoices.settlement.records import CreditNote
 
 _FONT = "noto"
 _SIMPLIFIED_CHINESE = 2
@@ -35,13 +37,13 @@ _SUMS_LEFT, _SUM_NAME, _SUM_AMOUNT = 96, 60, 40
 class Paper(FPDF):
     """A4 pages with the invoice's number and the page's at the foot."""
 
-    def __init__(self, invoice: Invoice, words: layout.Words, language: str) -> None:
+    def __init__(self, name: str, issued_at: int, words: layout.Words, language: str) -> None:
         super().__init__(format="A4")
-        self.words, self.name = words, layout.title(invoice, words)
+        self.words, self.name = words, name
         self.language = language
         self.set_title(self.name)
         self.set_lang(language)
-        self.set_creation_date(datetime.fromtimestamp(invoice.created_at, UTC))
+        self.set_creation_date(datetime.fromtimestamp(issued_at, UTC))
         self.set_margins(_LEFT, 16)
         self.set_auto_page_break(True, 20)
         self.add_font(_FONT, fname=noto_cjk_sans_otc.FONT_PATH, collection_font_number=_SIMPLIFIED_CHINESE)
@@ -66,15 +68,35 @@ class Paper(FPDF):
 def draw(invoice: Invoice, language: str) -> bytes:
     """The document's bytes: the same invoice gives the same ones, whenever it is drawn."""
     words = layout.words_of(language)
-    paper = Paper(invoice, words, language)
-    paper.write_in(22)
-    paper.cell(0, 12, words["title"], new_x="LMARGIN", new_y="NEXT")
-    _parties(paper, invoice)
-    _facts(paper, invoice)
-    _lines(paper, invoice)
-    _sums(paper, invoice)
+    paper = Paper(layout.title(invoice, words), invoice.created_at, words, language)
+    _head(paper, words["title"], invoice, layout.facts(invoice, words))
+    _lines(paper, [layout.row(line, words) for line in invoice.lines])
+    _sums(paper, layout.sums(invoice, words), words["due"])
     _notes(paper, invoice)
     return bytes(paper.output())
+
+
+def draw_note(note: CreditNote, invoice: Invoice, language: str) -> bytes:
+    """The same of a credit note of the invoice."""
+    words = layout.words_of(language)
+    paper = Paper(layout.note_title(note, words), note.created_at, words, language)
+    _head(paper, words["credit_note"], invoice, layout.note_facts(note, invoice, words))
+    _lines(paper, layout.note_rows(note, invoice, words))
+    _sums(paper, layout.note_sums(note, invoice, words), words["credited"])
+    return bytes(paper.output())
+
+
+def _head(paper: Paper, title: str, invoice: Invoice, facts: Sequence[tuple[str, str]]) -> None:
+    """All that stands above the lines."""
+    paper.write_in(22)
+    paper.cell(0, 12, title, new_x="LMARGIN", new_y="NEXT")
+    _parties(paper, invoice)
+    for name, text in facts:
+        paper.write_in(9, grey=True)
+        paper.cell(32, 5, name)
+        paper.write_in(9)
+        paper.multi_cell(0, 5, text, align="L", new_x="LMARGIN", new_y="NEXT")
+    paper.ln(5)
 
 
 def _parties(paper: Paper, invoice: Invoice) -> None:
@@ -91,16 +113,7 @@ def _parties(paper: Paper, invoice: Invoice) -> None:
     paper.set_xy(_LEFT, lowest + 5)
 
 
-def _facts(paper: Paper, invoice: Invoice) -> None:
-    for name, text in layout.facts(invoice, paper.words):
-        paper.write_in(9, grey=True)
-        paper.cell(32, 5, name)
-        paper.write_in(9)
-        paper.multi_cell(0, 5, text, align="L", new_x="LMARGIN", new_y="NEXT")
-    paper.ln(5)
-
-
-def _lines(paper: Paper, invoice: Invoice) -> None:
+def _lines(paper: Paper, rows: Sequence[layout.Row]) -> None:
     """The table; its head is repeated on each page, and no row is cut in two."""
     paper.write_in(8)
     paper.set_draw_color(_RULE)
@@ -116,20 +129,18 @@ def _lines(paper: Paper, invoice: Invoice) -> None:
         width=_WIDTH,
     ) as table:
         table.row([paper.words[name] for name in layout.COLUMNS])
-        for line in invoice.lines:
-            row = layout.row(line, paper.words)
+        for row in rows:
             quantity = f"{row.quantity}\n{row.detail}" if row.detail else row.quantity
             table.row([row.project, row.model, quantity, row.units, row.unit_price, row.amount])
     paper.ln(3)
 
 
-def _sums(paper: Paper, invoice: Invoice) -> None:
-    """Together on one page; what is due is larger."""
-    steps = layout.sums(invoice, paper.words)
+def _sums(paper: Paper, steps: Sequence[tuple[str, str]], largest: str) -> None:
+    """Together on one page; the one with the name ``largest`` is larger."""
     if paper.will_page_break(6.0 * len(steps) + 6):
         paper.add_page()
     for name, text in steps:
-        last = name == paper.words["due"]
+        last = name == largest
         height, border = (9, "T") if last else (6, "")
         paper.write_in(12 if last else 9)
         paper.set_x(_SUMS_LEFT)
@@ -170,12 +181,17 @@ class Order(msgspec.Struct):
 
     invoice: Invoice
     language: str
+    note: CreditNote | None = None
+    """Of the invoice: then that is printed."""
 
 
 def main() -> None:
     """Standard input to standard output."""
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    sys.stdout.buffer.write(draw(order.invoice, order.language))
+    if order.note:
+        sys.stdout.buffer.write(draw_note(order.note, order.invoice, order.language))
+    else:
+        sys.stdout.buffer.write(draw(order.invoice, order.language))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from threading import BoundedSemaphore
 import msgspec
 
 from argosy.billing.invoices.records import Invoice
+from argosy.billing.invoices.settlement.records import CreditNote
 from argosy.core import Internal, Unavailable
 
 _PATIENCE_S = 120
@@ -14,12 +15,12 @@ _AT_ONCE = BoundedSemaphore(2)
 """Each that is drawn takes 130 MB and a core."""
 
 
-def print_pdf(invoice: Invoice, language: str) -> bytes:
-    """The PDF's bytes; takes two seconds. ``language`` is one of `LANGUAGES`.
+def print_pdf(invoice: Invoice, language: str, note: CreditNote | None = None) -> bytes:
+    """The PDF's bytes, of the invoice or of a credit note of it; takes two seconds. ``language`` is one of `LANGUAGES`.
 
     Raises Unavailable if too many are being drawn, Internal if it cannot be.
     """
-    order = msgspec.json.encode({"invoice": invoice, "language": language})
+    order = msgspec.json.encode({"invoice": invoice, "language": language, "note": note})
     if not _AT_ONCE.acquire(timeout=_PATIENCE_S / 4):
         raise Unavailable("Many PDFs are being drawn. Ask again soon.", code="busy_drawing", retry_after_s=10)
     try:
