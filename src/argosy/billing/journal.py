@@ -103,6 +103,8 @@ class Journal:
         self._full = False
         """The last write of intents failed: until one succeeds, each is written by itself, or refused at once."""
         self._progress: dict[str, int] = {}
+        self._progressed_at = 0.0
+        """When it was written last, on the monotonic clock."""
         self._unshipped: deque[UsageEvent] = deque()
         self._dirty = self._idle = self._closing = self._broken = False
         self._under_way = 0
@@ -266,6 +268,10 @@ class Journal:
         self._answer(waiting.values(), failure or unwritten)
 
     def _write_progress(self) -> None:
+        """Once per `TICK_S`, however often there are syncs: most answers have ended by then."""
+        if not self._progress or (time.monotonic() < self._progressed_at + TICK_S and not self._closing):
+            return
+        self._progressed_at = time.monotonic()
         counts, self._progress = self._progress, {}
         at_us = now_us()
         for id_, count in counts.items():

@@ -63,7 +63,7 @@ class Shipper:
             self._wake.wait(pause_s)
             self._wake.clear()
             try:
-                while self._ship():
+                while self._ship() >= BATCH:  # what came meanwhile is a batch of its own, and a small one costs as much
                     pass
                 pause_s = INTERVAL_S
             except Exception as error:  # whatever it is, the events are safe in the journal and are tried again
