@@ -47,6 +47,8 @@ CHUNK = 25
 ROUNDS = 300
 BACK_S = 60.0
 """How long everybody may take to be back and all usage to be posted."""
+HEARD_S = 0.6
+"""A budget that is changed holds in all processes within half a second."""
 PRICES = {"currency": "USD", "input": 1_234_567, "cached_input": 700_001, "output": 2_345_679}
 TARGETS = {"sqlite": ("api", "api", "poster", "worker"), "postgresql": ("api", "poster", "worker", "backend", "server")}
 """What is killed, by database: one of them by chance."""
@@ -275,6 +277,7 @@ class Home:
         """What of the budgets cannot be spent, or beyond them. The little one is filled up for the next round."""
         spent = next(fund.spent for fund in self._funds() if fund.scope == "key")
         self._allow(spent + LITTLE, key=self._little["id"])
+        time.sleep(HEARD_S)  # a process that heard of the old bound just now may still refuse by it
         found = []
         for fund in self._funds():
             tokens = _tokens_for(fund.remaining)
