@@ -5,6 +5,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from sqlalchemy import text
 
 from argosy import billing
@@ -60,6 +61,18 @@ def used(database: Database, meter: Meter) -> Database:
         ]
         billing.record(tx, events)
     return database
+
+
+def test_what_else_is_counted_agrees_too_and_shows_when_it_is_changed(database: Database, meter: Meter) -> None:
+    with database.write() as tx:
+        terms = billing.Terms("USD", 150_000, 75_000, 600_000, measured={"engine_seconds": 7_000_000})
+        price = billing.ensure_price(tx, "tug", terms)
+        event = meter.event("eng_1", model="tug", at=10, prompt_tokens=0)
+        event = structs.replace(event, price_version=price, measured="engine_seconds", measured_units=300)
+        billing.record(tx, [event])
+        assert [(one.usage_amount, one.difference) for one in reconcile(tx, 0, 3_600)] == [(2_100, 0)]
+        tx.execute(text("UPDATE usage_events SET measured_units = 301 WHERE id = 'eng_1'"))
+        assert {one.difference for one in reconcile(tx, 0, 3_600)} == {7}
 
 
 def test_books_that_nobody_touched_agree_to_the_micro_unit(used: Database) -> None:
