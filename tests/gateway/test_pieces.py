@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+import httpx
 import pytest
 from tests.gateway.engine import WORDS, running_engine
 from tests.gateway.harness import QUESTION
@@ -153,6 +154,22 @@ def test_what_is_answered():
     assert answered(b'{"choices":[{"message":{"content":"ab","reasoning_content":"c"}},{"message":null}]}') == 3
     assert answered(b'data: {"choices":[{"delta":{"content":"\xe4\xbd\xa0"}}]}\n\n: hm\n\ndata: [DONE]\n\n') == 1
     assert answered(b'{"data":[]}') == 0
+
+
+@pytest.mark.parametrize("event", [b'{"choices":[null]}', b'{"choices":[{"delta":"x"}]}', b'{"choices":7}', b"{"])
+def test_what_cannot_be_read_has_no_characters_and_does_no_harm(event):
+    good = b'data: {"choices":[{"delta":{"content":"ab"}}]}\n\n'
+    assert answered(b"data: " + event + b"\n\n" + good) == 2
+
+
+async def test_a_body_that_cannot_be_read_to_its_end_is_refused(api):
+    """The number is in a member that nobody had looked at."""
+    price(api, {"characters": 1})
+    body = b'{"model":"tiny","messages":[{"role":"user","content":"hi"}],"odd":1%b}' % (b"0" * 400 + b"e999")
+    async with httpx.AsyncClient() as http:
+        headers = {"authorization": f"Bearer {api.secret}", "content-type": "application/json"}
+        answer = await http.post(f"{api.url}/v1/chat/completions", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
 
 
 async def test_after_a_crash_the_delivered_words_are_a_guess(api):

@@ -9,8 +9,21 @@ from typing import Any
 import msgspec
 
 from argosy.billing import IMAGES, Price
+from argosy.core import Invalid
 from argosy.gateway.requests import Request
 
+
+class _Choice(msgspec.Struct):
+    text: Any = None
+    delta: dict[str, Any] | None = None
+    message: dict[str, Any] | None = None
+
+
+class _Answer(msgspec.Struct):
+    choices: list[_Choice] | None = None
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 _IMAGE_PARTS = ("image_url", "input_image", "image")
 _ANSWER_MEMBERS = ("content", "reasoning_content")
@@ -23,10 +36,15 @@ def counted_by(price: Price | None, cost: Price | None) -> str:
 
 
 def brought(request: Request, counted: str) -> int:
-    """The images or characters that a request brings; 0 where it is counted by neither."""
+    """The images or characters that a request brings; 0 where it is counted by neither. Raises Invalid for a body that
+    cannot be read to its end, since what nobody looks at was not read before.
+    """
     if not counted:
         return 0
-    body = _OBJECT.decode(request.body)
+    try:
+        body = _OBJECT.decode(request.body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Invalid(f"The request body is not valid JSON: {error}.", code="invalid_json") from None
     if counted == IMAGES:
         return sum(_images(message) for message in body.get("messages") or ())
     texts = [message.get("content") for message in body.get("messages") or ()]
@@ -35,16 +53,22 @@ def brought(request: Request, counted: str) -> int:
 
 
 def answered(data: bytes) -> int:
-    """Characters of a whole answer, or of events of one."""
+    """Characters of a whole answer, or of events of one. What cannot be read has none: it is passed on as it came."""
     if not data.startswith(b"data:"):
-        return sum(map(_said, _OBJECT.decode(data).get("choices") or ()))
-    events = (event[6:] for event in data.split(b"\n\n") if event.startswith(b"data: {"))
-    return sum(_said(choice) for event in events for choice in _OBJECT.decode(event).get("choices") or ())
+        return _said(data)
+    return sum(_said(event[6:]) for event in data.split(b"\n\n") if event.startswith(b"data: {"))
 
 
-def _said(choice: dict[str, Any]) -> int:
-    words = choice.get("delta") or choice.get("message") or {}
-    return _characters(choice.get("text")) + sum(_characters(words.get(name)) for name in _ANSWER_MEMBERS)
+def _said(payload: bytes) -> int:
+    try:
+        choices = _ANSWER.decode(payload).choices or ()
+    except (msgspec.DecodeError, RecursionError):
+        return 0
+    return sum(
+        _characters(choice.text) + sum(_characters(words.get(name)) for name in _ANSWER_MEMBERS)
+        for choice in choices
+        for words in (choice.delta or choice.message or {},)
+    )
 
 
 def _images(message: dict[str, Any]) -> int:

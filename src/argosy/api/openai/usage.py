@@ -14,7 +14,7 @@ from argosy.api.context import BillingCaller, PlatformParts
 from argosy.api.openai.usage_query import TAG, Asked, AskedFor
 from argosy.billing import IMAGES
 from argosy.billing.rating import MEASURED_QUANTITY, QUANTITIES
-from argosy.billing.reports import Bucket, Totals, report
+from argosy.billing.reports import Bucket, Question, Totals, report
 from argosy.core.money import MICRO
 
 router = APIRouter(prefix="/v1/organization", tags=["usage"])
@@ -38,10 +38,7 @@ def usage_of_completions(
     ``saved_input_tokens``, ``saved_output_tokens`` and ``saved`` are what kept answers saved, at the pinned prices.
     """
     question = asked.question(_WIDTHS[bucket_width], (*_PLAIN, "batch"), _OTHERS)
-    flush_usage(parts)
-    with parts.database.read() as tx:
-        buckets, following = report(tx, visible_projects(tx, caller), question, training=False)
-    return _page(buckets, following, lambda bucket: [_completions(totals) for totals in bucket.results])
+    return _of_requests(parts, caller, question, _completions)
 
 
 @router.get("/usage/embeddings")
@@ -74,11 +71,7 @@ def usage_of_images(
 ) -> dict[str, Any]:
     """Images that requests brought, where a price or a provider counts them. None are made here."""
     asked.only["measured"] = [IMAGES]
-    question = asked.question(_WIDTHS[bucket_width], _PLAIN)
-    flush_usage(parts)
-    with parts.database.read() as tx:
-        buckets, following = report(tx, visible_projects(tx, caller), question, training=False)
-    return _page(buckets, following, lambda bucket: [_images(totals) for totals in bucket.results])
+    return _of_requests(parts, caller, asked.question(_WIDTHS[bucket_width], _PLAIN), _images)
 
 
 @router.get("/usage/audio_speeches")
@@ -118,10 +111,16 @@ def _of_kind(
 ) -> dict[str, Any]:
     asked.only["kind"] = [kind]
     question = asked.question(_WIDTHS[bucket_width], _PLAIN)
+    return _of_requests(parts, caller, question, lambda totals: _read_only(totals, name))
+
+
+def _of_requests(
+    parts: PlatformParts, caller: BillingCaller, question: Question, result: Callable[[Totals], dict[str, Any]]
+) -> dict[str, Any]:
     flush_usage(parts)
     with parts.database.read() as tx:
         buckets, following = report(tx, visible_projects(tx, caller), question, training=False)
-    return _page(buckets, following, lambda bucket: [_read_only(totals, name) for totals in bucket.results])
+    return _page(buckets, following, lambda bucket: list(map(result, bucket.results)))
 
 
 def _page(buckets: list[Bucket], following: int | None, results: _Results) -> dict[str, Any]:

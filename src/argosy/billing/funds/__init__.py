@@ -4,7 +4,8 @@ A *budget* is a bound: all that apply to a request must have room for it, or it 
 (soft). A *prepaid* fund is money: one pays for a request, the narrowest that can.
 """
 
-from argosy.billing.funds.jobs import Payer, hold_for_job, holder_of, job_hold, let_go
+from argosy.billing.funds.applying import Payer, applying
+from argosy.billing.funds.jobs import hold_for_job, holder_of, job_hold, let_go
 from argosy.billing.funds.months import month_start, next_month
 from argosy.billing.funds.spending import spend
 from argosy.billing.funds.store import (
@@ -33,6 +34,7 @@ __all__ = [
     "Scope",
     "add_spent",
     "all_hard_funds",
+    "applying",
     "change_allowed",
     "ensure_prepaid",
     "get_fund",

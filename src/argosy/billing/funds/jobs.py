@@ -5,26 +5,15 @@ It is a lease as a gateway's is, in the job's name, but nobody watches over it: 
 processes, and whatever ends it ends the lease in the same transaction. So nothing is held for a job that is no more.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
+from argosy.billing.funds.applying import Payer, applying
 from argosy.billing.funds.leases.store import JOB_PREFIX, Want, end_leases, exchange, leased_by
 from argosy.billing.funds.store import Fund, all_hard_funds
 from argosy.core import OverBudget, RateLimited, Unpaid, format_money
 from argosy.runtime import Transaction
 
-_NARROW = ("model", "key", "project", "organization")
-"""Who pays, where several could: the narrowest first."""
 _CODE = "insufficient_quota"
-
-
-class Payer(NamedTuple):
-    """Whose work it is: that says which funds apply."""
-
-    organization_id: str
-    project_id: str
-    key_id: str | None
-    model: str
 
 
 class JobHold(NamedTuple):
@@ -43,18 +32,14 @@ def hold_for_job(tx: Transaction, job_id: str, payer: Payer, amount: int) -> Non
     """
     if amount <= 0 or job_hold(tx, job_id).held:
         return
-    mine = _funds_of(payer, all_hard_funds(tx))
-    chosen = [fund for fund in mine if fund.kind == "budget"]
-    prepaid = sorted((fund for fund in mine if fund.kind == "prepaid"), key=lambda fund: _NARROW.index(fund.scope))
+    chosen, prepaid = mine = applying(payer, all_hard_funds(tx))
     for fund in chosen:
         _check(fund, amount)
-    if prepaid:
-        able = [fund for fund in prepaid if fund.remaining >= amount]
-        if able:
-            chosen.append(able[0])
-        elif prepaid[-1].scope == "organization":  # then nothing is done that was not paid ahead
-            _check(prepaid[-1], amount)
-            chosen.append(prepaid[-1])
+    if able := [fund for fund in prepaid if fund.remaining >= amount]:
+        chosen.append(able[0])
+    elif mine.prepaid_only:
+        _check(prepaid[-1], amount)
+        chosen.append(prepaid[-1])
     given = exchange(tx, holder_of(job_id), {fund.id: Want(0, [amount], 0) for fund in chosen})
     if any(part.amount < amount for part in given.values()):
         let_go(tx, job_id)
@@ -79,12 +64,6 @@ def let_go(tx: Transaction, job_id: str) -> None:
 def holder_of(job_id: str) -> str:
     """Whose lease it is, for `argosy.billing.record`."""
     return JOB_PREFIX + job_id
-
-
-def _funds_of(payer: Payer, found: Sequence[Fund]) -> list[Fund]:
-    subjects = {"organization": payer.organization_id, "project": payer.project_id, "key": payer.key_id}
-    subjects["model"] = payer.model
-    return [one for one in found if (one.organization_id, one.subject) == (payer.organization_id, subjects[one.scope])]
 
 
 def _check(fund: Fund, amount: int) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from argosy.billing.funds import Fund, all_hard_funds
+from argosy.billing.funds import Fund, Payer, all_hard_funds, applying
 from argosy.billing.funds.leases import BEAT_S, TTL_S, Given, beat, exchange
 from argosy.core import ArgosyError, OverBudget, RateLimited, Unavailable, Unpaid
 from argosy.gateway.funds.hold import Hold
@@ -27,8 +27,6 @@ _PAUSE_S = 0.05
 """Between two looks of those who wait."""
 _TIDY_S = 0.5
 _FOUND_KEPT = 10_000
-_NARROW = ("model", "key", "project", "organization")
-"""Who pays, where several could: the narrowest first."""
 
 
 @dataclass(slots=True)
@@ -317,15 +315,9 @@ class Purses:
         return found
 
     def _funds_of(self, caller: Caller, model: str) -> _Applying:
-        subjects = {"organization": caller.organization_id, "project": caller.project_id, "key": caller.key_id}
-        subjects["model"] = model
-        mine = [fund for fund in self._known[caller.organization_id] if fund.subject == subjects[fund.scope]]
-        prepaid = sorted((fund for fund in mine if fund.kind == "prepaid"), key=lambda one: _NARROW.index(one.scope))
-        return _Applying(
-            [self._purse(fund) for fund in mine if fund.kind == "budget"],
-            [self._purse(fund) for fund in prepaid],
-            any(fund.scope == "organization" for fund in prepaid),
-        )
+        payer = Payer(caller.organization_id, caller.project_id, caller.key_id, model)
+        mine = applying(payer, self._known[caller.organization_id])
+        return _Applying(list(map(self._purse, mine.budgets)), list(map(self._purse, mine.prepaid)), mine.prepaid_only)
 
     def _purse(self, fund: Fund) -> Purse:
         return self._purses.setdefault(fund.id, Purse(fund))
