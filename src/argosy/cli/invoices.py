@@ -76,7 +76,7 @@ def list_(
 ) -> None:
     """List invoices, newest first."""
     words, rows = _words(lang), get("/invoices", limit=limit)["data"]
-    _table(rows if as_json else [_row(row, words) for row in rows], _LIST, words, as_json)
+    _table(rows if as_json else [_row(row, words) for row in rows], _LIST, words, as_json, tall=True)
 
 
 @app.command("show")
@@ -130,7 +130,7 @@ def credit_note(
     if amount is not None or not line:
         body["amount"] = found["left"] if amount is None else _micro(amount, found["currency"])
     made = post(f"/invoices/{invoice}/credit_notes", body)
-    show([made], ["id", "number", "invoice_id", "amount_text", "reason"], as_json=as_json)
+    show([made], ["id", "number", "invoice_id", "amount_text", "reason"], as_json=as_json, tall=True)
 
 
 @app.command()
@@ -145,7 +145,7 @@ def pay(
     micro = found["left"] if amount is None else _micro(amount, found["currency"])
     made = post(f"/invoices/{invoice}/payments", {"amount": micro, "reference": reference})
     row = made if as_json else made | {"amount": format_money(made["amount"], made["currency"])}
-    show([row], ["id", "invoice_id", "amount", "reference"], as_json=as_json)
+    show([row], ["id", "invoice_id", "amount", "reference"], as_json=as_json, tall=True)
 
 
 @app.command()
@@ -199,10 +199,12 @@ def _words(lang: str) -> dict[str, str]:
     return _CHINESE if lang == "zh" else _ENGLISH
 
 
-def _table(rows: list[dict[str, Any]], columns: list[str], words: dict[str, str], as_json: bool) -> None:
+def _table(
+    rows: list[dict[str, Any]], columns: list[str], words: dict[str, str], as_json: bool, *, tall: bool = False
+) -> None:
     if not as_json:
         rows = [{words.get(column, column): row.get(column) for column in columns} for row in rows]
-    show(rows, [words.get(column, column) for column in columns], as_json=as_json)
+    show(rows, [words.get(column, column) for column in columns], as_json=as_json, tall=tall)
 
 
 def _row(found: dict[str, Any], words: dict[str, str]) -> dict[str, Any]:
